@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make            builds build/memtrace
+# make deps       installs what is missing (Debian, Ubuntu) or names the packages
+# make demo       shows the tool on a bundled leaking program
+# make check      builds and runs all tests       make bench   measures, never judges
+# make install    PREFIX, DESTDIR
+# SAN=address,undefined   V=1   WERROR=1   CC=...
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+BUILD ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+comma := ,
+Q := $(if $(V),,@)
+
+CC ?= cc
+PKGS := libdw libelf libunwind-ptrace jansson
+CFLAGS ?= -O2 -g
+CPPFLAGS += -D_GNU_SOURCE -DMEMTRACE_VERSION='"$(VERSION)"' -MMD -MP
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
+	-Wpointer-arith -Wno-unused-parameter $(if $(WERROR),-Werror)
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) \
+	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -liberty -lpthread
+
+SOURCES := $(shell find tracer symbolizer -name '*.c' | sort)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY := $(BUILD)/libmemtrace.a
+MEMTRACE := $(BUILD)/memtrace
+
+all: $(MEMTRACE)
+
+$(MEMTRACE): $(BUILD)/tracer/main.o $(LIBRARY)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIBRARY): $(filter-out $(BUILD)/tracer/main.o,$(OBJECTS))
+	@echo "  AR      $@"
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+include tests/tests.mk
+
+clean:
+	rm -rf build build-*
+
+.PHONY: all clean
