@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages on standard error.  A line is formatted first and written at once, so that it does
+ * not mix with what the target writes there.
+ */
+#include "message.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static enum message_level level = MESSAGE_NORMAL;
+static bool progress_shown;
+
+void message_set_level(enum message_level wanted)
+{
+	level = wanted;
+}
+
+enum message_level message_level(void)
+{
+	return level;
+}
+
+static void write_line(const char *prefix, const char *suffix, const char *format, va_list args)
+{
+	char line[4096];
+	int used = snprintf(line, sizeof(line), "%s", prefix);
+	int more = vsnprintf(line + used, sizeof(line) - used - 8, format, args);
+
+	if (more > (int)sizeof(line) - used - 9)
+		more = (int)sizeof(line) - used - 9;
+	used += more;
+	used += snprintf(line + used, sizeof(line) - used, "%s", suffix);
+	if (write(STDERR_FILENO, line, used) < 0)
+		return; /* nobody is left to be told */
+}
+
+void message_progress_end(void)
+{
+	if (progress_shown && write(STDERR_FILENO, "\r\033[K", 4) < 0)
+		return;
+	progress_shown = false;
+}
+
+#define DEFINE_MESSAGE(name, least)                                \
+	void name(const char *format, ...)                         \
+	{                                                          \
+		va_list args;                                      \
+                                                                   \
+		if (level < (least))                               \
+			return;                                    \
+		message_progress_end();                            \
+		va_start(args, format);                            \
+		write_line("memtrace: ", "\n", format, args);      \
+		va_end(args);                                      \
+	}
+
+DEFINE_MESSAGE(message_error, MESSAGE_QUIET)
+DEFINE_MESSAGE(message_warn, MESSAGE_NORMAL)
+DEFINE_MESSAGE(message_info, MESSAGE_NORMAL)
+DEFINE_MESSAGE(message_debug, MESSAGE_VERBOSE)
+
+void message_progress(const char *format, ...)
+{
+	va_list args;
+
+	if (level < MESSAGE_NORMAL || !isatty(STDERR_FILENO))
+		return;
+	va_start(args, format);
+	write_line("\r  ", "\033[K", format, args);
+	va_end(args);
+	progress_shown = true;
+}
