@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Parses /proc/PID/maps; the format is in proc_pid_maps(5). */
+#include "maps.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "../base/array.h"
+
+static bool parse_line(const char *line, struct mapping *out)
+{
+	unsigned major_number, minor_number;
+	unsigned long inode;
+	char permissions[5];
+	int path_at = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %lu %n", &out->start,
+		   &out->end, permissions, &out->offset, &major_number, &minor_number, &inode,
+		   &path_at) < 7)
+		return false;
+	out->executable = permissions[2] == 'x';
+	out->device = makedev(major_number, minor_number);
+	out->inode = inode;
+	out->path = strdup(path_at ? line + path_at : "");
+	return out->path;
+}
+
+int maps_read(struct maps *maps, pid_t tid)
+{
+	char path[64], *line = NULL;
+	struct mapping mapping;
+	size_t room = 0;
+	int error = 0;
+	FILE *file;
+
+	*maps = (struct maps){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/maps", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (!error && getline(&line, &room, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!parse_line(line, &mapping))
+			continue;
+		error = ARRAY_GROW(maps);
+		if (error)
+			free(mapping.path);
+		else
+			maps->items[maps->nr++] = mapping;
+	}
+	free(line);
+	fclose(file);
+	if (error)
+		maps_release(maps);
+	return error;
+}
+
+void maps_release(struct maps *maps)
+{
+	for (size_t i = 0; i < maps->nr; i++)
+		free(maps->items[i].path);
+	free(maps->items);
+	*maps = (struct maps){ 0 };
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* /proc/PID/maps as an array.  One thread; functions return 0 or -errno. */
+#ifndef MEMTRACE_TARGET_MAPS_H
+#define MEMTRACE_TARGET_MAPS_H
+
+#include <sys/types.h>
+
+#include "../base/types.h"
+
+struct mapping {
+	taddr_t start, end;
+	bool executable;
+	uint64_t offset;	/* in the file */
+	dev_t device;
+	ino_t inode;		/* 0: no file */
+	char *path;		/* as the kernel shows it; "" for none */
+};
+
+struct maps {
+	struct mapping *items;
+	size_t nr, room;
+};
+
+/* Any live thread's id will do, and has to: a dead leader has no maps. */
+int maps_read(struct maps *maps, pid_t tid);
+void maps_release(struct maps *maps);
+
+#endif

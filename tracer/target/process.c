@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads seized, stopped, held and let go.  Every ptrace call goes through one wrapper that
+ * turns errno into a result.
+ */
+#include "process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "../base/array.h"
+#include "../base/hash.h"
+#include "procfs.h"
+
+/* Never EXITKILL: the target outlives us. */
+#define SEIZE_OPTIONS                                                                  \
+	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |              \
+	 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESYSGOOD)
+
+static int do_ptrace(enum __ptrace_request request, pid_t tid, unsigned long address,
+		     unsigned long data)
+{
+	return ptrace(request, tid, address, data) ? -errno : 0;
+}
+
+void targets_init(struct targets *targets)
+{
+	memset(targets, 0, sizeof(*targets));
+}
+
+void targets_deinit(struct targets *targets)
+{
+	while (targets->processes.nr)
+		process_destroy(targets, targets->processes.items[0]);
+	free(targets->processes.items);
+	targets_init(targets);
+}
+
+static struct thread **bucket(struct targets *targets, pid_t tid)
+{
+	return &targets->buckets[hash_u64((uint64_t)tid) % TARGETS_BUCKETS];
+}
+
+struct thread *targets_find(struct targets *targets, pid_t tid)
+{
+	struct thread *thread = *bucket(targets, tid);
+
+	while (thread && thread->tid != tid)
+		thread = thread->next;
+	return thread;
+}
+
+struct thread *targets_unclaimed(struct targets *targets)
+{
+	for (size_t i = 0; i < TARGETS_BUCKETS; i++)
+		for (struct thread *thread = targets->buckets[i]; thread; thread = thread->next)
+			if (!thread->process)
+				return thread;
+	return NULL;
+}
+
+static struct thread *thread_create(struct targets *targets, pid_t tid)
+{
+	struct thread *thread = calloc(1, sizeof(*thread));
+
+	if (!thread)
+		return NULL;
+	thread->tid = tid;
+	thread->next = *bucket(targets, tid);
+	*bucket(targets, tid) = thread;
+	targets->nr_threads++;
+	return thread;
+}
+
+static int join(struct process *process, struct thread *thread)
+{
+	if (ARRAY_GROW(&process->threads))
+		return -ENOMEM;
+	process->threads.items[process->threads.nr++] = thread;
+	thread->process = process;
+	return 0;
+}
+
+static void leave(struct thread *thread)
+{
+	struct process *process = thread->process;
+
+	for (size_t i = 0; process && i < process->threads.nr; i++) {
+		if (process->threads.items[i] != thread)
+			continue;
+		process->threads.items[i] = process->threads.items[--process->threads.nr];
+		break;
+	}
+	thread->process = NULL;
+	if (process && process->memory.tid == thread->tid && process->threads.nr)
+		process->memory.tid = process->threads.items[0]->tid;
+}
+
+void thread_forget(struct targets *targets, struct thread *thread)
+{
+	struct thread **link = bucket(targets, thread->tid);
+
+	leave(thread);
+	while (*link != thread)
+		link = &(*link)->next;
+	*link = thread->next;
+	targets->nr_threads--;
+	free(thread->calls);
+	free(thread);
+}
+
+void thread_move(struct thread *thread, struct process *process)
+{
+	leave(thread);
+	thread->guest = false;
+	/* A process just made has room for its first thread. */
+	(void)join(process, thread);
+}
+
+void process_forget_others(struct targets *targets, struct process *process, pid_t tid)
+{
+	for (size_t i = process->threads.nr; i-- > 0;)
+		if (process->threads.items[i]->tid != tid && !process->threads.items[i]->guest)
+			thread_forget(targets, process->threads.items[i]);
+}
+
+int process_create(struct targets *targets, pid_t pid, struct process **out)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	if (!process || ARRAY_GROW(&targets->processes) || ARRAY_GROW(&process->threads)) {
+		free(process);
+		return -ENOMEM;
+	}
+	process->pid = pid;
+	process->memory.tid = pid;
+	targets->processes.items[targets->processes.nr++] = process;
+	*out = process;
+	return 0;
+}
+
+void process_destroy(struct targets *targets, struct process *process)
+{
+	while (process->threads.nr)
+		thread_forget(targets, process->threads.items[0]);
+	for (size_t i = 0; i < targets->processes.nr; i++) {
+		if (targets->processes.items[i] != process)
+			continue;
+		targets->processes.items[i] =
+			targets->processes.items[--targets->processes.nr];
+		break;
+	}
+	memory_close(&process->memory);
+	free(process->threads.items);
+	free(process);
+}
+
+/* 0 also for a thread that is gone or a zombie: SEIZE answers EPERM for the latter. */
+static int seize_thread(struct targets *targets, struct process *process, pid_t tid,
+			size_t *added)
+{
+	struct thread *thread;
+	int error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
+
+	if (error == -ESRCH || (error == -EPERM && procfs_state(process->pid, tid) == 'Z'))
+		return 0;
+	if (error)
+		return error;
+	thread = thread_create(targets, tid);
+	if (!thread || join(process, thread))
+		return -ENOMEM;
+	++*added;
+	if (process->holding)
+		(void)do_ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	return 0;
+}
+
+static int seize_pass(struct targets *targets, struct process *process, size_t *added)
+{
+	char path[64];
+	struct dirent *entry;
+	int error = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", process->pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return -errno;
+	while (!error && (entry = readdir(tasks))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && !targets_find(targets, tid))
+			error = seize_thread(targets, process, tid, added);
+	}
+	closedir(tasks);
+	return error;
+}
+
+int process_seize(struct targets *targets, struct process *process, size_t *added)
+{
+	size_t total = 0, found;
+	int quiet_passes = 0, error;
+
+	/* A thread made by one that was not seized yet is in no event: look until two passes
+	 * in a row find nothing. */
+	while (quiet_passes < 2) {
+		found = 0;
+		error = seize_pass(targets, process, &found);
+		if (error)
+			return error;
+		quiet_passes = found ? 0 : quiet_passes + 1;
+		total += found;
+	}
+	if (added)
+		*added = total;
+	if (!process->threads.nr)
+		return -ESRCH;
+	if (!targets_find(targets, process->memory.tid))
+		process->memory.tid = process->threads.items[0]->tid;
+	return 0;
+}
+
+int process_claim(struct targets *targets, struct process *process, pid_t tid,
+		  struct thread **out)
+{
+	struct thread *thread = targets_find(targets, tid);
+
+	if (!thread)
+		thread = thread_create(targets, tid);
+	else if (thread->process)
+		return -EEXIST;
+	if (!thread || join(process, thread))
+		return -ENOMEM;
+	*out = thread;
+	if (!thread->first_status)
+		return 0;
+	/* It stopped before we knew of it: hand that stop out next. */
+	targets->queue_first = (targets->queue_first + TARGETS_QUEUE - 1) % TARGETS_QUEUE;
+	targets->queue[targets->queue_first].tid = tid;
+	targets->queue[targets->queue_first].status = thread->first_status;
+	targets->queue_nr++;
+	thread->first_status = 0;
+	return 0;
+}
+
+static bool queue_put(struct targets *targets, pid_t tid, int status)
+{
+	unsigned last = (targets->queue_first + targets->queue_nr) % TARGETS_QUEUE;
+
+	targets->queue[last].tid = tid;
+	targets->queue[last].status = status;
+	/* One place stays free for process_claim(). */
+	return ++targets->queue_nr < TARGETS_QUEUE - 1;
+}
+
+/* Waits for one status, then takes all others that are ready. */
+static void queue_fill(struct targets *targets)
+{
+	int status;
+	pid_t tid = waitpid(-1, &status, __WALL);
+
+	if (tid <= 0)
+		return;
+	while (queue_put(targets, tid, status) && targets->nr_threads > 1) {
+		tid = waitpid(-1, &status, __WALL | WNOHANG);
+		if (tid <= 0)
+			return;
+	}
+}
+
+/* A thread that nobody has told of yet waits for its creator's event. */
+static void park_unknown(struct targets *targets, pid_t tid, int status)
+{
+	struct thread *thread;
+
+	if (!WIFSTOPPED(status))
+		return;
+	thread = thread_create(targets, tid);
+	if (!thread)
+		return;
+	thread->stopped = true;
+	thread->first_status = status;
+}
+
+static void describe(struct thread *thread, int status, struct stop *out)
+{
+	out->thread = thread;
+	out->kind = stop_decode(status, &out->value);
+	thread->stopped = WIFSTOPPED(status);
+	thread->group_stopped = out->kind == STOP_GROUP;
+	if (out->kind == STOP_CLONE || out->kind == STOP_FORK || out->kind == STOP_VFORK ||
+	    out->kind == STOP_EXEC)
+		(void)do_ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, (unsigned long)&out->message);
+}
+
+void targets_next(struct targets *targets, struct stop *out)
+{
+	struct thread *thread;
+	pid_t tid;
+	int status;
+
+	*out = (struct stop){ .kind = targets->nr_threads ? STOP_NONE : STOP_NOBODY };
+	if (!targets->nr_threads)
+		return;
+	if (!targets->queue_nr)
+		queue_fill(targets);
+	if (!targets->queue_nr)
+		return;
+	tid = targets->queue[targets->queue_first].tid;
+	status = targets->queue[targets->queue_first].status;
+	targets->queue_first = (targets->queue_first + 1) % TARGETS_QUEUE;
+	targets->queue_nr--;
+	thread = targets_find(targets, tid);
+	if (!thread)
+		park_unknown(targets, tid, status);
+	else if (!thread->process)
+		thread->first_status = status;
+	else
+		describe(thread, status, out);
+}
+
+void thread_resume(struct thread *thread, int signal)
+{
+	thread->resume_signal = signal;
+	thread->held = thread->process && thread->process->holding;
+	if (thread->held)
+		return;
+	thread_push_on(thread);
+}
+
+void thread_push_on(struct thread *thread)
+{
+	enum __ptrace_request request = thread->group_stopped ? PTRACE_LISTEN : PTRACE_CONT;
+
+	thread->held = false;
+	thread->stopped = false;
+	/* ESRCH: killed meanwhile, which waitpid will tell. */
+	(void)do_ptrace(request, thread->tid, 0,
+			thread->group_stopped ? 0 : (unsigned long)thread->resume_signal);
+}
+
+void thread_detach(struct targets *targets, struct thread *thread, int signal)
+{
+	(void)do_ptrace(PTRACE_DETACH, thread->tid, 0, (unsigned long)signal);
+	thread_forget(targets, thread);
+}
+
+int thread_get_regs(const struct thread *thread, arch_regs *regs)
+{
+	return do_ptrace(PTRACE_GETREGS, thread->tid, 0, (unsigned long)regs);
+}
+
+int thread_set_regs(const struct thread *thread, const arch_regs *regs)
+{
+	return do_ptrace(PTRACE_SETREGS, thread->tid, 0, (unsigned long)regs);
+}
+
+int thread_set_pc(const struct thread *thread, taddr_t pc)
+{
+	return do_ptrace(PTRACE_POKEUSER, thread->tid, ARCH_PC_OFFSET, pc);
+}
+
+bool thread_trap_is_breakpoint(const struct thread *thread)
+{
+	siginfo_t info;
+
+	/* int3 on x86 raises SI_KERNEL; kill, tgkill and sigqueue give 0 or less. */
+	return !do_ptrace(PTRACE_GETSIGINFO, thread->tid, 0, (unsigned long)&info) &&
+	       info.si_code == SI_KERNEL;
+}
+
+bool thread_trap_pending(const struct thread *thread)
+{
+	return procfs_signal_pending(thread->process->pid, thread->tid, SIGTRAP);
+}
+
+void process_hold(struct process *process)
+{
+	process->holding = true;
+	process_hold_again(process);
+}
+
+void process_hold_again(struct process *process)
+{
+	for (size_t i = 0; i < process->threads.nr; i++)
+		if (!process->threads.items[i]->held)
+			(void)do_ptrace(PTRACE_INTERRUPT, process->threads.items[i]->tid, 0, 0);
+}
+
+/*
+ * Waiting in vfork for its child (state D, and PTRACE_INTERRUPT does not reach it): it cannot
+ * get back to user code before it takes the stop that is pending.
+ */
+static bool is_parked(const struct process *process, const struct thread *thread)
+{
+	return procfs_state(process->pid, thread->tid) == 'D';
+}
+
+bool process_all_held(const struct process *process, bool accept_parked)
+{
+	for (size_t i = 0; i < process->threads.nr; i++) {
+		const struct thread *thread = process->threads.items[i];
+
+		if (!thread->held && !(accept_parked && is_parked(process, thread)))
+			return false;
+	}
+	return true;
+}
+
+void process_release(struct process *process)
+{
+	process->holding = false;
+	for (size_t i = 0; i < process->threads.nr; i++)
+		if (process->threads.items[i]->held)
+			thread_push_on(process->threads.items[i]);
+}
+
+void process_detach(struct targets *targets, struct process *process)
+{
+	for (size_t i = process->threads.nr; i-- > 0;) {
+		struct thread *thread = process->threads.items[i];
+
+		if (thread->held)
+			thread_detach(targets, thread, thread->resume_signal);
+		else
+			thread_forget(targets, thread);
+	}
+	process->holding = false;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The processes traced and their threads: seize, launch, hold, resume, detach.
+ *
+ * Every thread is seized (PTRACE_SEIZE), so that nothing is ever sent a signal.  A stop comes
+ * out of targets_next(); whoever handles it ends with thread_resume().  While a process is
+ * *held* thread_resume() keeps the thread where it is instead, so that one and the same
+ * handling of stops serves a running process and one that is being brought to a halt:
+ *
+ *     process_hold() -> targets_next(), handle ... until process_all_held() -> patch ->
+ *     process_release()
+ *
+ * One thread: ptrace ties a tracee to the thread that seized it.
+ * Ownership: targets owns processes, processes own threads.  A thread's record ends with the
+ * stop that says it is gone (thread_forget), a process's with process_destroy().
+ * Functions return 0 or -errno; ESRCH means "that thread is gone" and is an outcome.
+ */
+#ifndef MEMTRACE_TARGET_PROCESS_H
+#define MEMTRACE_TARGET_PROCESS_H
+
+#include <sys/types.h>
+
+#include "../arch/arch.h"
+#include "memory.h"
+#include "stop.h"
+
+struct calls;
+
+struct thread {
+	pid_t tid;
+	struct process *process;	/* NULL: stopped before its creator told of it */
+	bool stopped;			/* in a ptrace stop */
+	bool held;			/* stopped, handled, and kept so by process_hold() */
+	bool group_stopped;		/* resumes with PTRACE_LISTEN */
+	bool guest;			/* a process of its own that shares the memory (vfork) */
+	int resume_signal;		/* to be delivered when it is let go */
+	int first_status;		/* while process is NULL */
+	struct calls *calls;		/* the probe's: calls under way */
+	struct thread *next;
+};
+
+struct process {
+	pid_t pid;
+	struct memory memory;
+	struct {
+		struct thread **items;
+		size_t nr, room;
+	} threads;
+	bool holding;
+	bool launched;		/* our child */
+	struct process *parent;	/* this is a fork child that still has its parent's patches */
+	void *run;		/* the owner's */
+	bool ended;		/* no thread of it is left; end is STOP_EXITED or STOP_KILLED */
+	enum stop_kind end;
+	int end_value;
+};
+
+struct stop {
+	enum stop_kind kind;
+	struct thread *thread;		/* NULL for NONE and NOBODY */
+	int value;
+	unsigned long message;		/* of CLONE, FORK, VFORK, EXEC */
+};
+
+#define TARGETS_QUEUE 64
+#define TARGETS_BUCKETS 1024
+
+struct targets {
+	struct {
+		struct process **items;
+		size_t nr, room;
+	} processes;
+	struct thread *buckets[TARGETS_BUCKETS];
+	size_t nr_threads;
+	/* Statuses taken and not handled yet: all that are ready are taken at once, since the
+	 * kernel would otherwise serve the first thread for ever. */
+	struct {
+		pid_t tid;
+		int status;
+	} queue[TARGETS_QUEUE];
+	unsigned queue_first, queue_nr;
+};
+
+void targets_init(struct targets *targets);
+void targets_deinit(struct targets *targets);
+
+/* A record only; nothing is done to the process yet. */
+int process_create(struct targets *targets, pid_t pid, struct process **out);
+void process_destroy(struct targets *targets, struct process *process);
+
+/* Seizes all threads; they go on running.  May be called again to find threads that came
+ * meanwhile.  *added (may be NULL) counts the new ones. */
+int process_seize(struct targets *targets, struct process *process, size_t *added);
+
+/* Starts argv and leaves its only thread stopped at its exec, before the first instruction.
+ * before_exec() runs in the child.  -ENOENT, -EACCES... : the command could not be run. */
+int process_launch(struct targets *targets, char *const *argv, void (*before_exec)(void),
+		   struct process **out);
+
+/* Waits for one stop.  Returns STOP_NONE when a signal interrupts it. */
+void targets_next(struct targets *targets, struct stop *out);
+
+/* A thread that an event told of: it belongs to this process from now on. */
+int process_claim(struct targets *targets, struct process *process, pid_t tid,
+		  struct thread **out);
+/* The first thread that stopped and that no event has told of; NULL if there is none. */
+struct thread *targets_unclaimed(struct targets *targets);
+struct thread *targets_find(struct targets *targets, pid_t tid);
+
+void thread_resume(struct thread *thread, int signal);
+/* Lets it run in spite of a hold; it is expected to stop again by itself. */
+void thread_push_on(struct thread *thread);
+/* Lets it go for good and forgets it. */
+void thread_detach(struct targets *targets, struct thread *thread, int signal);
+void thread_forget(struct targets *targets, struct thread *thread);
+/* All threads but one are gone: an exec. */
+void process_forget_others(struct targets *targets, struct process *process, pid_t tid);
+/* Moves a guest that got memory of its own to its own process. */
+void thread_move(struct thread *thread, struct process *process);
+
+int thread_get_regs(const struct thread *thread, arch_regs *regs);
+int thread_set_regs(const struct thread *thread, const arch_regs *regs);
+int thread_set_pc(const struct thread *thread, taddr_t pc);
+/* The SIGTRAP at hand was raised by the processor (int3), not sent by anybody. */
+bool thread_trap_is_breakpoint(const struct thread *thread);
+/* A SIGTRAP is queued behind the stop at hand. */
+bool thread_trap_pending(const struct thread *thread);
+
+void process_hold(struct process *process);
+/* Asks those that still run once more; for use from time to time while waiting. */
+void process_hold_again(struct process *process);
+/* True also where those that are missing wait in the kernel for a vfork child and cannot
+ * reach user code unseen. */
+bool process_all_held(const struct process *process, bool accept_parked);
+void process_release(struct process *process);
+/* Detaches every thread that is held; the others are let go by the kernel when we end. */
+void process_detach(struct targets *targets, struct process *process);
+
+#endif

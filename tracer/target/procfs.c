@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and parses the small files of /proc/PID. */
+#include "procfs.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static ssize_t read_file(const char *path, char *buffer, size_t bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got;
+
+	if (fd < 0)
+		return -1;
+	got = read(fd, buffer, bytes - 1);
+	close(fd);
+	if (got >= 0)
+		buffer[got] = '\0';
+	return got;
+}
+
+/* Field 3 of stat is the first one after the name, which may hold blanks and parentheses. */
+static const char *stat_fields(pid_t pid, pid_t tid, char *buffer, size_t bytes)
+{
+	char path[64];
+	char *name_end;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, tid);
+	if (read_file(path, buffer, bytes) < 0)
+		return NULL;
+	name_end = strrchr(buffer, ')');
+	return name_end && name_end[1] ? name_end + 2 : NULL;
+}
+
+char procfs_state(pid_t pid, pid_t tid)
+{
+	char buffer[1024];
+	const char *fields = stat_fields(pid, tid, buffer, sizeof(buffer));
+
+	return fields ? fields[0] : 0;
+}
+
+int procfs_last_cpu(pid_t pid, pid_t tid)
+{
+	char buffer[1024];
+	const char *field = stat_fields(pid, tid, buffer, sizeof(buffer));
+
+	for (int i = 3; field && i < 39; i++) {
+		field = strchr(field, ' ');
+		field = field ? field + 1 : NULL;
+	}
+	return field ? atoi(field) : -1;
+}
+
+static const char *status_value(const char *path, const char *key, char *buffer, size_t bytes)
+{
+	char pattern[32];
+	char *found;
+
+	if (read_file(path, buffer, bytes) < 0)
+		return NULL;
+	snprintf(pattern, sizeof(pattern), "\n%s:", key);
+	found = strstr(buffer, pattern);
+	return found ? found + strlen(pattern) : NULL;
+}
+
+bool procfs_signal_pending(pid_t pid, pid_t tid, int signal)
+{
+	char buffer[4096], path[64];
+	const char *value;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	value = status_value(path, "SigPnd", buffer, sizeof(buffer));
+	return value && strtoull(value, NULL, 16) & 1ULL << (signal - 1);
+}
+
+long procfs_status_number(pid_t pid, const char *key)
+{
+	char buffer[4096], path[64];
+	const char *value;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	value = status_value(path, key, buffer, sizeof(buffer));
+	return value ? strtol(value, NULL, 10) : -1;
+}
+
+uint64_t procfs_rss_bytes(pid_t pid)
+{
+	char buffer[256], path[64];
+	unsigned long size, resident;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	if (read_file(path, buffer, sizeof(buffer)) < 0 ||
+	    sscanf(buffer, "%lu %lu", &size, &resident) != 2)
+		return 0;
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+char *procfs_exe(pid_t pid)
+{
+	char target[PATH_MAX], path[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	length = readlink(path, target, sizeof(target) - 1);
+	return length < 0 ? NULL : strndup(target, (size_t)length);
+}
+
+static char **split_command(const char *text, size_t bytes)
+{
+	size_t nr = 0, i = 0;
+	char **words, *copy;
+
+	for (size_t at = 0; at < bytes; at += strlen(text + at) + 1)
+		nr++;
+	words = malloc((nr + 1) * sizeof(*words) + bytes + 1);
+	if (!words)
+		return NULL;
+	copy = (char *)(words + nr + 1);
+	memcpy(copy, text, bytes);
+	copy[bytes] = '\0';
+	for (size_t at = 0; at < bytes; at += strlen(copy + at) + 1)
+		words[i++] = copy + at;
+	words[i] = NULL;
+	return words;
+}
+
+char **procfs_command(pid_t pid)
+{
+	size_t room = 128 * 1024;
+	char path[64], *text = malloc(room);
+	char **words = NULL;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	got = text ? read_file(path, text, room) : -1;
+	if (got > 0)
+		words = split_command(text, (size_t)got);
+	free(text);
+	return words;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Small facts from /proc/PID, proc(5).  They may be out of date when they arrive; every
+ * caller can live with that.
+ */
+#ifndef MEMTRACE_TARGET_PROCFS_H
+#define MEMTRACE_TARGET_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* State letter of a thread: R, S, D, T, t, Z...; 0 if it is gone. */
+char procfs_state(pid_t pid, pid_t tid);
+/* In the thread's own queue of pending signals. */
+bool procfs_signal_pending(pid_t pid, pid_t tid, int signal);
+/* The processor on which a thread last ran; -1 if unknown. */
+int procfs_last_cpu(pid_t pid, pid_t tid);
+/* A number from /proc/PID/status, by its key ("Tgid", "PPid", "TracerPid"); -1 if unknown. */
+long procfs_status_number(pid_t pid, const char *key);
+/* Resident set in bytes; 0 if unknown. */
+uint64_t procfs_rss_bytes(pid_t pid);
+/* Where /proc/PID/exe points; NULL if unknown.  The caller frees it. */
+char *procfs_exe(pid_t pid);
+/* /proc/PID/cmdline as a NULL-terminated vector in one block; NULL if unknown or empty. */
+char **procfs_command(pid_t pid);
+
+#endif
