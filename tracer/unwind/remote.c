@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libunwind-ptrace with accessors of our own.  Its find_proc_info hands our accessors its own
+ * argument (the UPT_info), so the walk under way is found through a thread-local pointer.
+ */
+#include "remote.h"
+
+#include <errno.h>
+#include <libunwind-ptrace.h>
+#include <stdlib.h>
+
+struct remote {
+	unw_addr_space_t space;
+	void *upt;
+	const struct unwind_map *map;
+	uint64_t generation;
+	/* Of the walk under way. */
+	const struct memread *memory;
+	const arch_regs *regs;
+};
+
+static _Thread_local struct remote *current;
+
+static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write,
+			 void *arg)
+{
+	if (write || !memread_exact(current->memory, address, value, sizeof(*value)))
+		return -UNW_EINVAL;
+	return 0;
+}
+
+static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word_t *value,
+			   int write, void *arg)
+{
+	const arch_regs *regs = current->regs;
+
+	if (write)
+		return -UNW_EREADONLYREG;
+	switch (number) {
+	case UNW_X86_64_RAX: *value = regs->rax; return 0;
+	case UNW_X86_64_RDX: *value = regs->rdx; return 0;
+	case UNW_X86_64_RCX: *value = regs->rcx; return 0;
+	case UNW_X86_64_RBX: *value = regs->rbx; return 0;
+	case UNW_X86_64_RSI: *value = regs->rsi; return 0;
+	case UNW_X86_64_RDI: *value = regs->rdi; return 0;
+	case UNW_X86_64_RBP: *value = regs->rbp; return 0;
+	case UNW_X86_64_RSP: *value = regs->rsp; return 0;
+	case UNW_X86_64_R8: *value = regs->r8; return 0;
+	case UNW_X86_64_R9: *value = regs->r9; return 0;
+	case UNW_X86_64_R10: *value = regs->r10; return 0;
+	case UNW_X86_64_R11: *value = regs->r11; return 0;
+	case UNW_X86_64_R12: *value = regs->r12; return 0;
+	case UNW_X86_64_R13: *value = regs->r13; return 0;
+	case UNW_X86_64_R14: *value = regs->r14; return 0;
+	case UNW_X86_64_R15: *value = regs->r15; return 0;
+	case UNW_X86_64_RIP: *value = regs->rip; return 0;
+	default: return -UNW_EBADREG;
+	}
+}
+
+static int no_fpregister(unw_addr_space_t space, unw_regnum_t number, unw_fpreg_t *value, int write,
+			 void *arg)
+{
+	return -UNW_EBADREG;
+}
+
+static int no_dynamic_info(unw_addr_space_t space, unw_word_t *address, void *arg)
+{
+	return -UNW_ENOINFO;
+}
+
+static unw_accessors_t accessors = {
+	.find_proc_info = _UPT_find_proc_info,
+	.put_unwind_info = _UPT_put_unwind_info,
+	.get_dyn_info_list_addr = no_dynamic_info,
+	.access_mem = access_memory,
+	.access_reg = access_register,
+	.access_fpreg = no_fpregister,
+};
+
+int remote_create(pid_t tid, const struct unwind_map *map, struct remote **out)
+{
+	struct remote *remote = calloc(1, sizeof(*remote));
+
+	if (!remote)
+		return -ENOMEM;
+	remote->map = map;
+	remote->space = unw_create_addr_space(&accessors, 0);
+	remote->upt = _UPT_create(tid);
+	if (!remote->space || !remote->upt) {
+		remote_destroy(remote);
+		return -ENOMEM;
+	}
+	unw_set_caching_policy(remote->space, UNW_CACHE_GLOBAL);
+	*out = remote;
+	return 0;
+}
+
+void remote_destroy(struct remote *remote)
+{
+	if (!remote)
+		return;
+	if (remote->upt)
+		_UPT_destroy(remote->upt);
+	if (remote->space)
+		unw_destroy_addr_space(remote->space);
+	free(remote);
+}
+
+static void note_frame(struct remote *remote, unw_word_t pc, unw_word_t sp, bool interrupted,
+		       struct walk *out)
+{
+	const struct unwind_range *range = unwind_map_find(remote->map, interrupted ? pc : pc - 1);
+
+	if (interrupted && out->first_signal > out->nr)
+		out->first_signal = out->nr;
+	out->slots[out->nr] = interrupted ? sp : sp - 8;
+	out->frames[out->nr++] = code_make(range ? range->module : 0, pc);
+}
+
+static void collect(struct remote *remote, unw_cursor_t *cursor, uint32_t depth, struct walk *out)
+{
+	bool signal_frame = false;
+	unw_word_t pc, sp;
+	int stepped;
+
+	while ((stepped = unw_step(cursor)) > 0) {
+		if (unw_get_reg(cursor, UNW_REG_IP, &pc) || unw_get_reg(cursor, UNW_REG_SP, &sp) ||
+		    !pc)
+			break;
+		if (out->nr == depth) {
+			out->end = WALK_DEPTH;
+			return;
+		}
+		note_frame(remote, pc, sp, signal_frame, out);
+		signal_frame = unw_is_signal_frame(cursor) > 0;
+	}
+	out->end = stepped < 0 ? WALK_LOST : WALK_OUTERMOST;
+}
+
+void remote_walk(struct remote *remote, const struct memread *memory, const arch_regs *regs,
+		 uint32_t depth, struct walk *out)
+{
+	unw_cursor_t cursor;
+
+	if (remote->generation != remote->map->generation) {
+		unw_flush_cache(remote->space, 0, 0);
+		remote->generation = remote->map->generation;
+	}
+	remote->memory = memory;
+	remote->regs = regs;
+	current = remote;
+	out->nr = 0;
+	out->complex = false;
+	out->first_signal = UINT32_MAX;
+	out->end = WALK_LOST;
+	if (!unw_init_remote(&cursor, remote->space, remote->upt))
+		collect(remote, &cursor, depth, out);
+	if (out->first_signal > out->nr)
+		out->first_signal = out->nr;
+	current = NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Walks a stack from the registers of a stopped thread, by the compact rules of
+ * symbolizer/rules.h.  No frame pointers are needed; where there is no unwind data a guarded
+ * frame-pointer step is tried.
+ *
+ * One walker per thread of the tracer.  Nothing here fails: a walk ends, and says why.
+ */
+#ifndef MEMTRACE_UNWIND_WALK_H
+#define MEMTRACE_UNWIND_WALK_H
+
+#include "../base/memread.h"
+#include "map.h"
+
+#define WALK_DEPTH_MAX 1024
+
+struct unwind_start {
+	taddr_t pc, sp, fp;
+};
+
+enum walk_end {
+	WALK_OUTERMOST,		/* the outermost frame says that it is */
+	WALK_DEPTH,		/* as many frames as asked for; there may be more */
+	WALK_LOST,		/* no unwind data and no plausible frame pointer */
+	WALK_COMPLEX,		/* a rule that only the full unwinder can apply */
+};
+
+struct walk {
+	enum walk_end end;
+	bool complex;			/* the full unwinder took it, for want of a rule */
+	uint32_t nr;			/* frames, innermost first, without the start itself */
+	code_t frames[WALK_DEPTH_MAX];	/* return addresses */
+	taddr_t slots[WALK_DEPTH_MAX];	/* where on the stack each of them lies; for a frame
+					 * that a signal interrupted, its stack pointer */
+	uint32_t first_signal;		/* first frame interrupted by a signal; nr if none */
+};
+
+#define WALK_CACHE_ENTRIES 4096
+
+struct walker {
+	const struct unwind_map *map;
+	uint64_t generation;
+	struct walk_cache_entry {
+		taddr_t place;	/* return address minus one; 0: empty */
+		uint32_t module;
+		bool executable;
+		struct rule rule;
+	} cache[WALK_CACHE_ENTRIES];
+};
+
+/* The walker keeps the map's address. */
+void walker_init(struct walker *walker, const struct unwind_map *map);
+
+/* At most `depth` frames (<= WALK_DEPTH_MAX).  `start` is a function's first instruction, or
+ * its ret: the return address lies at sp.  `stack` reads the thread's stack. */
+void walk_from_call(struct walker *walker, const struct memread *stack,
+		    const struct unwind_start *start, uint32_t depth, struct walk *out);
+
+#endif
