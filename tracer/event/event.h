@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One allocation event.  Every engine makes it, every consumer takes it; this is the only
+ * thing that the two have in common.
+ *
+ * Order: the events of one address come in the order in which the target did them.  A free
+ * is told before the real free, an allocation after the real allocation.  A realloc is two
+ * events, since the old block is gone somewhere in between: RESIZE_BEGIN before it,
+ * RESIZE_END after it.  An event lives only as long as the call that hands it over.
+ */
+#ifndef MEMTRACE_EVENT_H
+#define MEMTRACE_EVENT_H
+
+#include <sys/types.h>
+
+#include "../base/types.h"
+
+enum event_kind {
+	EVENT_ALLOC,		/* address, size, stack */
+	EVENT_FREE,		/* address; the stack where the engine has one */
+	EVENT_RESIZE_BEGIN,	/* old_address: about to be resized by this thread */
+	EVENT_RESIZE_END,	/* old_address, address, size, stack; see below */
+	EVENT_RESIZE_LOST,	/* old_address: the call will never be seen to end */
+	EVENT_FAILED,		/* an allocation that returned no memory */
+};
+
+/*
+ * RESIZE_END: address != 0: the block is now there.  address == 0 and size == 0: realloc(p, 0)
+ * freed it.  address == 0 and size != 0: it failed and the old block lives.
+ */
+struct event {
+	enum event_kind kind;
+	uint32_t function;	/* index into the run's table of functions */
+	pid_t tid;
+	taddr_t address;
+	taddr_t old_address;
+	uint64_t size;		/* bytes, as asked for */
+	uint64_t time_ns;	/* since the attach */
+	const code_t *stack;	/* return addresses, innermost first; not ours to keep */
+	uint32_t nr_frames;
+	bool truncated;		/* the stack is longer than what was kept */
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The allocation functions that a process really has, by address, and what must be known to
+ * probe each one: where it returns, and to which other functions it hands its call on.
+ *
+ * A function that ends in a jump to another one returns there; such tails are followed, and
+ * the returns of all of them are returns of the function.  That a return belongs to a call is
+ * told by the stack pointer, so others may share them.
+ *
+ * One thread.  Ownership: functions_deinit() frees all.
+ */
+#ifndef MEMTRACE_PROBE_FUNCTIONS_H
+#define MEMTRACE_PROBE_FUNCTIONS_H
+
+#include "../arch/arch.h"
+#include "../target/modules.h"
+#include "../unwind/map.h"
+#include "allocators.h"
+
+struct function {
+	const struct allocator_function *kind;
+	const struct module *module;
+	taddr_t address;
+	uint64_t size_bytes;		/* as the symbol says; 0: it does not */
+	struct flow_addresses returns;	/* ret instructions */
+	struct flow_addresses tails;	/* every address it may hand its call on to */
+	struct flow_addresses calls;	/* whom its own body calls directly */
+	bool returns_known;		/* false: an indirect jump may hide some of them */
+	bool calls_unknown;		/* its own body calls through a pointer or a PLT */
+	bool tried;			/* to arm it */
+	bool armed;
+};
+
+struct functions {
+	struct function *items;
+	size_t nr, room;
+};
+
+/* Appends the functions that a module newly seen defines. */
+int functions_find(struct functions *functions, const struct module *module);
+
+/* Follows the code of one; to be done before any breakpoint is in its module. */
+int function_explore(struct function *function, const struct memread *code,
+		     const struct unwind_map *map);
+
+/* True if a call of `outer` may become a call of the function at `address` by jumps alone. */
+bool function_hands_on_to(const struct function *outer, taddr_t address);
+
+/* True if a call of it may make a call of another function of the table. */
+bool function_may_nest(const struct functions *functions, const struct function *function);
+
+void functions_deinit(struct functions *functions);
+
+#endif

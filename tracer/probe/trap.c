@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From stops to events.  An allocation is told when its call returns, with the stack taken
+ * then: at the ret the stack pointer and rbp are what they were at the entry.  Only the
+ * outermost call of the allocator counts; that another one is under way is told by the stack.
+ */
+#include "trap.h"
+
+#include <stdlib.h>
+
+static void take_stack(struct probe *probe, const arch_regs *regs, uint32_t depth)
+{
+	struct unwinder *unwinder = probe->options.unwinder;
+
+	if (!probe->remote &&
+	    remote_create(probe->process->memory.tid, &probe->map, &probe->remote))
+		probe->remote = NULL;
+	window_open(&probe->window, regs->rsp);
+	unwinder->walk(unwinder, &probe->walker, probe->remote, &probe->window.read, regs, depth,
+		       &probe->walk);
+}
+
+static void send(struct probe *probe, struct thread *thread, struct event *event,
+		 uint64_t now_ns)
+{
+	event->tid = thread->tid;
+	event->time_ns = now_ns - probe->options.epoch_ns;
+	probe->options.event(probe->options.consumer, event);
+}
+
+static void send_with_stack(struct probe *probe, struct thread *thread, const arch_regs *regs,
+			    struct event *event, uint64_t now_ns)
+{
+	const struct walk *walk = &probe->walk;
+
+	take_stack(probe, regs, probe->options.depth);
+	event->stack = walk->frames;
+	event->nr_frames = walk->nr;
+	event->truncated = walk->end == WALK_DEPTH;
+	probe->stats.walks++;
+	probe->stats.frames += walk->nr;
+	probe->stats.complex_walks += walk->complex;
+	if (walk->end == WALK_LOST) {
+		probe->stats.lost_walks++;
+		probe->maps_stale |= walk->nr && !code_module(walk->frames[walk->nr - 1]);
+	}
+	send(probe, thread, event, now_ns);
+}
+
+/* A call that will not be seen to end. */
+static void drop_call(struct probe *probe, struct thread *thread, uint64_t now_ns)
+{
+	const struct call *call = &thread->calls->items[--thread->calls->nr];
+	const struct function *function = &probe->functions.items[call->function];
+	struct event event = {
+		.kind = EVENT_RESIZE_LOST, .function = call->function,
+		.old_address = call->pointer,
+	};
+
+	if ((function->kind->call == CALL_RESIZE || function->kind->call == CALL_RESIZE_ARRAY) &&
+	    call->pointer)
+		send(probe, thread, &event, now_ns);
+}
+
+/* The stack is looked at only where something is under way, which is rare. */
+static bool is_nested(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		      const struct function *function, uint64_t now_ns)
+{
+	struct calls *calls = thread->calls;
+	bool walked = false;
+
+	while (calls->nr) {
+		const struct call *inner = &calls->items[calls->nr - 1];
+		enum call_relation relation = CALL_STALE;
+
+		if (inner->sp == regs->rsp) {
+			if (function_hands_on_to(&probe->functions.items[inner->function],
+						 function->address))
+				return true;
+		} else {
+			if (!walked)
+				take_stack(probe, regs, WALK_DEPTH_MAX);
+			walked = true;
+			relation = calls_relate(calls, &probe->walk, regs->rsp);
+		}
+		if (relation != CALL_STALE)
+			return relation == CALL_NESTED;
+		drop_call(probe, thread, now_ns);
+	}
+	return false;
+}
+
+static uint64_t product(uint64_t a, uint64_t b)
+{
+	uint64_t result;
+
+	return __builtin_mul_overflow(a, b, &result) ? UINT64_MAX : result;
+}
+
+static void read_arguments(const struct allocator_function *kind, const arch_regs *regs,
+			   struct call *call)
+{
+	call->pointer = arch_argument(regs, kind->pointer_argument);
+	call->size = arch_argument(regs, kind->size_argument);
+	if (kind->call == CALL_ALLOC_ARRAY || kind->call == CALL_RESIZE_ARRAY)
+		call->size = product(call->size, arch_argument(regs, kind->size_argument - 1));
+}
+
+/* The caller's side of a function whose returns are not all known. */
+static bool watch_return_site(struct probe *probe, const struct function *function,
+			      const arch_regs *regs)
+{
+	struct memory *memory = &probe->process->memory;
+	const struct unwind_range *range;
+	taddr_t site;
+
+	if (function->returns_known || function->kind->call == CALL_FREE)
+		return true;
+	if (!memread_exact(&memory->read, regs->rsp, &site, sizeof(site)))
+		return false;
+	range = unwind_map_find(&probe->map, site);
+	return !breakpoint_set(&probe->breakpoints, memory, site, BREAKPOINT_SITE, 0,
+			       range ? range->module : 0);
+}
+
+/* free(p) was told of, then a signal came before its first instruction. */
+static bool is_told_already(struct calls *calls, const struct call *call)
+{
+	bool told = calls->free_again_sp == call->sp &&
+		    calls->free_again_pointer == call->pointer;
+
+	calls->free_again_sp = 0;
+	return told;
+}
+
+static void begin(struct probe *probe, struct thread *thread, const struct function *function,
+		  struct call *call, uint64_t now_ns)
+{
+	struct event event = { .function = call->function };
+	bool watch = true;
+
+	if (function->kind->call == CALL_FREE) {
+		event.kind = EVENT_FREE;
+		event.address = call->pointer;
+		if (call->pointer && !is_told_already(thread->calls, call))
+			send(probe, thread, &event, now_ns);
+		watch = function_may_nest(&probe->functions, function);
+	} else if ((function->kind->call == CALL_RESIZE ||
+		    function->kind->call == CALL_RESIZE_ARRAY) && call->pointer) {
+		event.kind = EVENT_RESIZE_BEGIN;
+		event.old_address = call->pointer;
+		send(probe, thread, &event, now_ns);
+	}
+	if (watch && !calls_push(thread->calls, call))
+		probe->stats.missed++;
+}
+
+void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		uint32_t index, uint64_t now_ns)
+{
+	const struct function *function = &probe->functions.items[index];
+	struct call call = { .function = index, .sp = regs->rsp };
+
+	if (!thread->calls)
+		thread->calls = calloc(1, sizeof(*thread->calls));
+	if (!thread->calls || !watch_return_site(probe, function, regs)) {
+		probe->stats.missed++;
+		return;
+	}
+	if (is_nested(probe, thread, regs, function, now_ns))
+		return;
+	read_arguments(function->kind, regs, &call);
+	begin(probe, thread, function, &call, now_ns);
+}
+
+/* What the call gave: 0 for none. */
+static taddr_t result_of(struct probe *probe, const struct allocator_function *kind,
+			 const struct call *call, const arch_regs *regs)
+{
+	taddr_t block = 0;
+
+	if (kind->call != CALL_ALLOC_INTO)
+		return arch_result(regs);
+	if ((uint32_t)arch_result(regs) ||
+	    !memread_exact(&probe->process->memory.read, call->pointer, &block, sizeof(block)))
+		return 0;
+	return block;
+}
+
+static void end(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		const struct call *call, uint64_t now_ns)
+{
+	const struct allocator_function *kind = probe->functions.items[call->function].kind;
+	bool resize = kind->call == CALL_RESIZE || kind->call == CALL_RESIZE_ARRAY;
+	struct event event = {
+		.kind = EVENT_ALLOC, .function = call->function, .size = call->size,
+		.address = result_of(probe, kind, call, regs),
+	};
+
+	if (kind->call == CALL_FREE)
+		return;
+	if (resize && call->pointer) {
+		event.kind = EVENT_RESIZE_END;
+		event.old_address = call->pointer;
+	} else if (!event.address) {
+		event.kind = EVENT_FAILED;
+	}
+	if (event.address)
+		send_with_stack(probe, thread, regs, &event, now_ns);
+	else
+		send(probe, thread, &event, now_ns);
+}
+
+void trap_return(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		 taddr_t slot, uint64_t now_ns)
+{
+	int found = thread->calls ? calls_find(thread->calls, slot) : -1;
+	arch_regs at_entry = *regs;
+	struct call call;
+
+	if (found < 0)
+		return; /* of a nested call, or of one that began before the attach */
+	while (thread->calls->nr > (uint32_t)found + 1)
+		drop_call(probe, thread, now_ns);
+	call = thread->calls->items[--thread->calls->nr];
+	at_entry.rsp = slot;
+	at_entry.rip = probe->functions.items[call.function].address;
+	end(probe, thread, &at_entry, &call, now_ns);
+}
+
+void trap_entry_again(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		      uint32_t index)
+{
+	const struct allocator_function *kind = probe->functions.items[index].kind;
+
+	if (kind->call != CALL_FREE || !thread->calls)
+		return;
+	thread->calls->free_again_sp = regs->rsp;
+	thread->calls->free_again_pointer = arch_argument(regs, kind->pointer_argument);
+}
