@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Attach: look while it runs, seize, hold, look again, arm, release.
+ * Detach: hold, move threads out of our code, restore the bytes, let go.
+ */
+#include "attach.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/message.h"
+#include "dispatch.h"
+#include "signals.h"
+#include "target/procfs.h"
+
+#define ASK_AGAIN_NS 20000000
+#define GIVE_UP_NS 10000000000
+
+/* Until every thread stands still.  -ETIMEDOUT: one does not. */
+static int await_held(struct trace *trace, struct process *process)
+{
+	uint64_t began_ns = clock_ns(), asked_ns = began_ns, now_ns;
+	int error = 0;
+
+	signals_tick_every(SIGNALS_TICK_FAST_MS);
+	while (!process->ended) {
+		bool late = clock_ns() - began_ns > ASK_AGAIN_NS;
+
+		if (process_all_held(process, late) && !dispatch_has_children(trace, process))
+			break;
+		dispatch_next(trace);
+		now_ns = clock_ns();
+		if (now_ns - asked_ns > ASK_AGAIN_NS) {
+			process_hold_again(process);
+			dispatch_strays(trace);
+			asked_ns = now_ns;
+		}
+		if (now_ns - began_ns > GIVE_UP_NS) {
+			error = -ETIMEDOUT;
+			break;
+		}
+	}
+	signals_tick_every(SIGNALS_TICK_MS);
+	return process->ended ? -ESRCH : error;
+}
+
+/* A dead leader has no memory and no maps: take the first thread that lives. */
+static pid_t live_thread(pid_t pid)
+{
+	char path[64];
+	struct dirent *entry;
+	pid_t found = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && !found && (entry = readdir(tasks))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && procfs_state(pid, tid) != 'Z')
+			found = tid;
+	}
+	if (tasks)
+		closedir(tasks);
+	return found ? found : pid;
+}
+
+/* Threads made by ones that were not seized yet are found once all the others stand. */
+static int hold_all(struct trace *trace, struct run *run)
+{
+	size_t added = 1;
+	int error = process_seize(&trace->targets, run->process, NULL);
+
+	if (error)
+		return error;
+	process_hold(run->process);
+	while (!error && added) {
+		error = await_held(trace, run->process);
+		if (!error)
+			error = process_seize(&trace->targets, run->process, &added);
+	}
+	return error;
+}
+
+int attach_run(struct trace *trace, struct run *run)
+{
+	uint64_t held_ns;
+	int error;
+
+	run->process->memory.tid = live_thread(run->process->pid);
+	error = run_open(run);
+	if (error)
+		return error;
+	held_ns = clock_ns();
+	error = hold_all(trace, run);
+	if (!error)
+		error = probe_prepare(run->probe); /* what was loaded meanwhile */
+	if (error) {
+		process_detach(&trace->targets, run->process);
+		return error;
+	}
+	run_arm(run);
+	process_release(run->process);
+	run->facts.attach_pause_ns = clock_ns() - held_ns;
+	return 0;
+}
+
+/* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
+ * ours, so the kernel may let it go when we end. */
+static void restore(struct trace *trace, struct run *run)
+{
+	int error = run->probe ? probe_disarm(run->probe) : 0;
+
+	if (error)
+		message_error("pid %d: code could not be restored: %s", run->process->pid,
+			      strerror(-error));
+	process_detach(&trace->targets, run->process);
+}
+
+void detach_run(struct trace *trace, struct run *run)
+{
+	uint64_t held_ns = clock_ns();
+	int error;
+
+	if (run->over)
+		return;
+	if (!run->process->ended) {
+		process_hold(run->process);
+		error = await_held(trace, run->process);
+		if (error == -ETIMEDOUT)
+			message_warn("pid %d: a thread does not stop; the others are let go",
+				     run->process->pid);
+		if (!run->process->ended)
+			restore(trace, run);
+		run->facts.detach_pause_ns = clock_ns() - held_ns;
+	}
+	(void)run_finish(run);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bringing a process to a halt and letting it go: the attach and the detach of one run.  Both
+ * measure for how long its threads stood still.  One thread.
+ */
+#ifndef MEMTRACE_ATTACH_H
+#define MEMTRACE_ATTACH_H
+
+#include "trace.h"
+
+/* To a running process.  On failure nothing is traced. */
+int attach_run(struct trace *trace, struct run *run);
+
+/* Restores every byte and lets every thread go; does nothing if the process has ended. */
+void detach_run(struct trace *trace, struct run *run);
+
+#endif

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Handles stops.  Every path ends with thread_resume(), thread_detach() or thread_forget(), so
+ * no thread is ever left standing; while its process is held, thread_resume() keeps it.
+ */
+#include "dispatch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/message.h"
+#include "target/procfs.h"
+
+static void on_trap(struct trace *trace, struct thread *thread)
+{
+	struct run *run = thread->process->run;
+
+	if (run && run->probe && probe_trap(run->probe, thread)) {
+		placement_note(trace->placement, thread->process->pid, thread->tid);
+		thread_resume(thread, 0);
+		return;
+	}
+	if (run && run->probe)
+		probe_settle(run->probe, thread);
+	thread_resume(thread, SIGTRAP);
+}
+
+static void on_signal(struct thread *thread, int signal)
+{
+	struct run *run = thread->process->run;
+
+	/* The frame that the handler returns to must not name a place that is only ours. */
+	if (run && run->probe)
+		probe_settle(run->probe, thread);
+	thread_resume(thread, signal);
+}
+
+/* A fork child runs in a copy of the memory; its copy of our patches goes first. */
+static void free_child(struct trace *trace, struct thread *thread)
+{
+	struct process *process = thread->process, *parent = process->parent;
+	struct run *run;
+
+	if (memory_undo_in_child(&parent->memory, thread->tid))
+		message_debug("pid %d: ended before its code could be restored", thread->tid);
+	process->parent = NULL;
+	if (!trace->options->follow_forks) {
+		thread_detach(&trace->targets, thread, 0);
+		process_destroy(&trace->targets, process);
+		return;
+	}
+	if (ARRAY_GROW(&trace->runs) ||
+	    run_create(trace->options, &trace->files, process, &run)) {
+		thread_detach(&trace->targets, thread, 0);
+		process_destroy(&trace->targets, process);
+		return;
+	}
+	trace->runs.items[trace->runs.nr++] = run;
+	if (!run_open(run))
+		run_arm(run);
+	thread_resume(thread, 0);
+}
+
+static void on_event(struct trace *trace, struct thread *thread)
+{
+	struct process *process = thread->process;
+
+	if (process->parent) {
+		free_child(trace, thread);
+		return;
+	}
+	/* Our INTERRUPT may overtake a breakpoint already hit: its SIGTRAP is queued behind
+	 * this stop and must be taken before anything is patched (tracing-notes 1.2). */
+	if (process->holding && thread_trap_pending(thread)) {
+		thread->resume_signal = 0;
+		thread_push_on(thread);
+		return;
+	}
+	thread_resume(thread, 0);
+}
+
+static bool shares_memory(pid_t a, pid_t b)
+{
+	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+}
+
+static void adopt_child(struct trace *trace, struct process *parent, pid_t child)
+{
+	struct process *process;
+	struct thread *thread;
+
+	if (process_create(&trace->targets, child, &process))
+		return;
+	process->parent = parent;
+	process->holding = false;
+	if (process_claim(&trace->targets, process, child, &thread))
+		process_destroy(&trace->targets, process);
+}
+
+static void on_new(struct trace *trace, struct thread *thread, pid_t child)
+{
+	struct process *process = thread->process;
+	struct thread *added;
+
+	if (procfs_status_number(child, "Tgid") == process->pid) {
+		(void)process_claim(&trace->targets, process, child, &added);
+	} else if (shares_memory(process->memory.tid, child)) {
+		/* vfork, or clone(CLONE_VM): it runs on our breakpoints until its exec. */
+		if (!process_claim(&trace->targets, process, child, &added))
+			added->guest = true;
+	} else {
+		adopt_child(trace, process, child);
+	}
+	thread_resume(thread, 0);
+}
+
+/* A vfork child has become a program of its own. */
+static void on_guest_exec(struct trace *trace, struct thread *thread)
+{
+	struct process *process;
+	struct run *run;
+
+	if (!trace->options->follow_forks || ARRAY_GROW(&trace->runs) ||
+	    process_create(&trace->targets, thread->tid, &process)) {
+		thread_detach(&trace->targets, thread, 0);
+		return;
+	}
+	thread_move(thread, process);
+	if (run_create(trace->options, &trace->files, process, &run)) {
+		thread_detach(&trace->targets, thread, 0);
+		process_destroy(&trace->targets, process);
+		return;
+	}
+	trace->runs.items[trace->runs.nr++] = run;
+	if (!run_open(run))
+		run_arm(run);
+	thread_resume(thread, 0);
+}
+
+static void on_exec(struct trace *trace, struct thread *thread)
+{
+	struct process *process = thread->process;
+	struct run *run = process->run;
+
+	if (thread->guest) {
+		on_guest_exec(trace, thread);
+		return;
+	}
+	process_forget_others(&trace->targets, process, thread->tid);
+	free(thread->calls);
+	thread->calls = NULL;
+	if (run) {
+		run->facts.execs++;
+		if (run_restart(run))
+			message_warn("pid %d: the new program cannot be traced", process->pid);
+	}
+	thread_resume(thread, 0);
+}
+
+static bool has_own_threads(const struct process *process)
+{
+	for (size_t i = 0; i < process->threads.nr; i++)
+		if (!process->threads.items[i]->guest)
+			return true;
+	return false;
+}
+
+static void on_gone(struct trace *trace, struct thread *thread, enum stop_kind kind, int value)
+{
+	struct process *process = thread->process;
+	bool guest = thread->guest;
+
+	thread_forget(&trace->targets, thread);
+	if (guest)
+		return;
+	process->end = kind;
+	process->end_value = value;
+	process->ended = !has_own_threads(process);
+	if (process->ended && !process->run && !dispatch_has_children(trace, process))
+		process_destroy(&trace->targets, process);
+}
+
+static void on_exiting(struct thread *thread)
+{
+	struct run *run = thread->process->run;
+	uint64_t rss = run ? procfs_rss_bytes(thread->process->pid) : 0;
+
+	if (rss)
+		run->facts.rss_end_bytes = rss;
+	thread_resume(thread, 0);
+}
+
+void dispatch_next(struct trace *trace)
+{
+	struct stop stop;
+
+	targets_next(&trace->targets, &stop);
+	switch (stop.kind) {
+	case STOP_NONE:
+	case STOP_NOBODY:
+		return;
+	case STOP_TRAP:
+		on_trap(trace, stop.thread);
+		return;
+	case STOP_SIGNAL:
+		on_signal(stop.thread, stop.value);
+		return;
+	case STOP_EVENT:
+		on_event(trace, stop.thread);
+		return;
+	case STOP_CLONE:
+	case STOP_FORK:
+	case STOP_VFORK:
+		on_new(trace, stop.thread, (pid_t)stop.message);
+		return;
+	case STOP_EXEC:
+		on_exec(trace, stop.thread);
+		return;
+	case STOP_EXITING:
+		on_exiting(stop.thread);
+		return;
+	case STOP_EXITED:
+	case STOP_KILLED:
+		on_gone(trace, stop.thread, stop.kind, stop.value);
+		return;
+	case STOP_GROUP:
+	case STOP_OTHER:
+		thread_resume(stop.thread, 0);
+		return;
+	}
+}
+
+bool dispatch_has_children(const struct trace *trace, const struct process *process)
+{
+	for (size_t i = 0; i < trace->targets.processes.nr; i++)
+		if (trace->targets.processes.items[i]->parent == process)
+			return true;
+	return false;
+}
+
+/* The process that a stray belongs to, or whose fork child it is. */
+static struct process *owner_of(struct trace *trace, pid_t tid, bool *own)
+{
+	long group = procfs_status_number(tid, "Tgid");
+	long parent = procfs_status_number(tid, "PPid");
+	struct process *found = NULL;
+
+	*own = true;
+	for (size_t i = 0; i < trace->targets.processes.nr; i++) {
+		struct process *process = trace->targets.processes.items[i];
+
+		if (process->pid == group)
+			return process;
+		/* The parent may be gone: then it is the one that ended. */
+		if (process->pid == parent || (!found && process->ended))
+			found = process;
+	}
+	*own = false;
+	return found;
+}
+
+void dispatch_strays(struct trace *trace)
+{
+	struct thread *thread = targets_unclaimed(&trace->targets);
+	struct process *process;
+	bool own;
+
+	if (!thread)
+		return;
+	process = owner_of(trace, thread->tid, &own);
+	if (!process)
+		thread_detach(&trace->targets, thread, 0);
+	else if (own)
+		(void)process_claim(&trace->targets, process, thread->tid, &thread);
+	else
+		adopt_child(trace, process, thread->tid);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memtrace: finds leaks in running processes.  Options, attach or launch, trace, report. */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/message.h"
+#include "options.h"
+#include "output.h"
+#include "probe/allocators.h"
+#include "signals.h"
+#include "stats.h"
+#include "trace.h"
+
+enum { EXIT_FAILED = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+
+static int start_symbolizer(const struct options *options, struct symbolizer **out)
+{
+	const struct symbolizer_config config = {
+		.names = allocator_symbols(),
+		.nr_names = allocator_functions_nr,
+		.debug_dirs = options->debug_dirs,
+		.nr_debug_dirs = options->nr_debug_dirs,
+	};
+	int error = symbolizer_start(&config, out);
+
+	if (error)
+		message_error("the symbolizer cannot be started: %s", strerror(-error));
+	return error;
+}
+
+/* A module that is open keeps its descriptor in the symbolizer, a target its memory's. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int status_of_command(const struct trace *trace)
+{
+	const struct run_facts *facts = &trace->runs.items[0]->facts;
+	int status;
+
+	if (facts->end == RUN_EXITED)
+		return facts->end_value;
+	if (facts->end == RUN_KILLED)
+		return 128 + facts->end_value;
+	status = trace_await_command(trace);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int status_of_failure(const struct options *options, int error)
+{
+	if (!options->command)
+		return EXIT_FAILED;
+	if (error == -ENOENT)
+		return EXIT_NOT_FOUND;
+	return error == -EACCES || error == -ENOEXEC || error == -EISDIR ? EXIT_CANNOT_RUN
+									 : EXIT_FAILED;
+}
+
+static int run(const struct options *options, struct symbolizer *symbolizer)
+{
+	struct trace trace;
+	int error, status;
+
+	trace_init(&trace, options, symbolizer);
+	error = trace_start(&trace);
+	if (!error) {
+		trace_loop(&trace);
+		/* A second Ctrl-C skips what takes long. */
+		error = output_reports(&trace, signals_end_requests() > 1 ? NULL : symbolizer);
+		if (options->stats)
+			stats_print(&trace);
+		status = options->command ? status_of_command(&trace) : 0;
+		if (error)
+			status = EXIT_FAILED;
+	} else {
+		status = status_of_failure(options, error);
+	}
+	trace_deinit(&trace);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct symbolizer *symbolizer;
+	struct options options;
+	int status;
+
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_DONE:
+		return 0;
+	case OPTIONS_WRONG:
+		return EXIT_FAILED;
+	case OPTIONS_RUN:
+		break;
+	}
+	if (start_symbolizer(&options, &symbolizer))
+		return EXIT_FAILED;
+	raise_descriptor_limit();
+	signals_install(options.command);
+	status = run(&options, symbolizer);
+	symbolizer_stop(symbolizer);
+	return status;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line as one struct, constant once parsed.  Strings belong to argv.  Parsing
+ * prints its own errors, with the remedy.
+ */
+#ifndef MEMTRACE_OPTIONS_H
+#define MEMTRACE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "report/report.h"
+
+struct unwinder;
+
+#define OPTIONS_MAX 64		/* of each option that may be given several times */
+
+struct option_format {
+	const struct report_format *format;
+	const char *file;	/* NULL: where the report goes */
+};
+
+struct options {
+	pid_t pids[OPTIONS_MAX];
+	size_t nr_pids;
+	char *const *command;		/* NULL: attach to pids */
+	uint64_t duration_ns;		/* 0: until it ends or somebody ends it */
+	const char *output;		/* NULL: standard output or standard error */
+	struct option_format formats[OPTIONS_MAX];
+	size_t nr_formats;
+	const char *debug_dirs[OPTIONS_MAX];
+	size_t nr_debug_dirs;
+	bool follow_forks;
+	bool stats;
+	size_t top;
+	uint32_t depth;
+	struct unwinder *unwinder;
+};
+
+enum options_result {
+	OPTIONS_RUN,
+	OPTIONS_DONE,		/* --help or --version was all that was wanted */
+	OPTIONS_WRONG,		/* told already */
+};
+
+enum options_result options_parse(struct options *options, int argc, char **argv);
+
+#endif

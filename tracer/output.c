@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* File names, streams, and a model for each run. */
+#include "output.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/message.h"
+
+/* %p is the pid.  With several runs and no %p each gets a file of its own all the same. */
+static int expand(const char *pattern, pid_t pid, bool several, char *out, size_t bytes)
+{
+	const char *at = strstr(pattern, "%p");
+	int length;
+
+	if (at)
+		length = snprintf(out, bytes, "%.*s%d%s", (int)(at - pattern), pattern, pid, at + 2);
+	else if (several)
+		length = snprintf(out, bytes, "%s.%d", pattern, pid);
+	else
+		length = snprintf(out, bytes, "%s", pattern);
+	return length < 0 || (size_t)length >= bytes ? -ENAMETOOLONG : 0;
+}
+
+static int told(const char *path, int error)
+{
+	message_error("%s: report not written: %s", path, strerror(-error));
+	return error;
+}
+
+static bool wants_color(FILE *out)
+{
+	const char *no_color = getenv("NO_COLOR");
+
+	return (!no_color || !*no_color) && isatty(fileno(out));
+}
+
+static int print(const struct model *model, const struct report_format *format,
+		 const struct trace *trace, FILE *out)
+{
+	const struct report_style style = {
+		.color = wants_color(out),
+		.one_line = trace->runs.nr > 1 || trace->options->follow_forks,
+		.top = trace->options->top,
+	};
+	int error = format->print(model, &style, out);
+
+	errno = 0;
+	if (!error && (fflush(out) || ferror(out)))
+		error = errno ? -errno : -EIO;
+	return error;
+}
+
+static int print_to_file(const struct model *model, const struct option_format *format,
+			 const char *pattern, const struct trace *trace)
+{
+	bool several = trace->runs.nr > 1 || trace->options->follow_forks;
+	char path[PATH_MAX];
+	int error = expand(pattern, model->facts->pid, several, path, sizeof(path));
+	FILE *out;
+
+	if (error)
+		return told(pattern, error);
+	out = fopen(path, "we");
+	if (!out)
+		return told(path, -errno);
+	error = print(model, format->format, trace, out);
+	if (fclose(out) && !error)
+		error = -errno;
+	return error ? told(path, error) : 0;
+}
+
+static int print_one(const struct model *model, const struct option_format *format,
+		     const struct trace *trace)
+{
+	const struct options *options = trace->options;
+	const char *pattern = format->file ? format->file : options->output;
+	FILE *stream = options->command ? stderr : stdout;
+	int error;
+
+	if (pattern)
+		return print_to_file(model, format, pattern, trace);
+	error = print(model, format->format, trace, stream);
+	return error ? told(options->command ? "standard error" : "standard output", error) : 0;
+}
+
+static int report_run(const struct trace *trace, struct run *run, struct symbolizer *symbolizer)
+{
+	struct model model;
+	int result = 0, error = model_build(&model, &run->facts, &run->heap, symbolizer);
+
+	if (error)
+		return told("report", error);
+	for (size_t i = 0; i < trace->options->nr_formats; i++) {
+		error = print_one(&model, &trace->options->formats[i], trace);
+		if (error)
+			result = error;
+	}
+	model_release(&model);
+	return result;
+}
+
+int output_reports(const struct trace *trace, struct symbolizer *symbolizer)
+{
+	int result = 0, error;
+
+	for (size_t i = 0; i < trace->runs.nr; i++) {
+		error = report_run(trace, trace->runs.items[i], symbolizer);
+		if (error)
+			result = error;
+	}
+	return result;
+}

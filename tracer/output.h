@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where the reports go: each run in each format asked for, to a file of its own, a shared
+ * file, or a standard stream.  One thread.  Functions return 0 or -errno, told already.
+ */
+#ifndef MEMTRACE_OUTPUT_H
+#define MEMTRACE_OUTPUT_H
+
+#include "trace.h"
+
+/* Names are resolved unless symbolizer is NULL. */
+int output_reports(const struct trace *trace, struct symbolizer *symbolizer);
+
+#endif

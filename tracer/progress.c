@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Words for the start, the middle and the end of a run. */
+#include "progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/message.h"
+#include "target/procfs.h"
+
+/* What a user would call the allocator: "glibc 2.36", "libjemalloc.so.2". */
+static const char *allocator_name(const struct run *run)
+{
+	const struct functions *functions = &run->probe->functions;
+	const struct module *best = NULL;
+	const char *slash;
+
+	for (size_t i = 0; i < functions->nr; i++) {
+		const struct function *function = &functions->items[i];
+
+		/* Another allocator than the C library's is the one that is used. */
+		if (function->armed && function->kind->call != CALL_LOADER &&
+		    (!best || best->file->elf.version[0]))
+			best = function->module;
+	}
+	if (!best)
+		return "no allocator yet";
+	if (best->file->elf.version[0])
+		return best->file->elf.version;
+	slash = strrchr(best->path, '/');
+	return slash ? slash + 1 : best->path;
+}
+
+void progress_attached(const struct run *run)
+{
+	char name[80], allocator[80];
+	size_t nr_threads = run->process->threads.nr;
+
+	message_info("%s (pid %d): %zu thread%s, %s, %zu functions, engine %s; paused %.1f ms",
+		     report_inert(name, sizeof(name), run->facts.name), run->facts.pid, nr_threads,
+		     nr_threads == 1 ? "" : "s",
+		     report_inert(allocator, sizeof(allocator), allocator_name(run)),
+		     probe_nr_armed(run->probe), run->facts.engine,
+		     (double)run->facts.attach_pause_ns / 1e6);
+}
+
+static int ptrace_scope(void)
+{
+	int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, &value, 1) != 1)
+		value = '0';
+	close(fd);
+	return value - '0';
+}
+
+static void refused_permission(pid_t pid)
+{
+	long tracer = procfs_status_number(pid, "TracerPid");
+	int scope = ptrace_scope();
+
+	if (tracer > 0)
+		message_error("pid %d is already traced by pid %ld; end that one first", pid,
+			      tracer);
+	else if (geteuid() && scope)
+		message_error("not permitted: ptrace_scope is %d; run `sudo memtrace -p %d`",
+			      scope, pid);
+	else if (geteuid())
+		message_error("not permitted: pid %d belongs to another user or is protected; "
+			      "run `sudo memtrace -p %d`", pid, pid);
+	else
+		message_error("not permitted: CAP_SYS_PTRACE is missing; in a container: docker "
+			      "--cap-add SYS_PTRACE, or kubectl debug --profile=general");
+}
+
+void progress_refused(pid_t pid, int error)
+{
+	if (error == -EPERM || error == -EACCES)
+		refused_permission(pid);
+	else if (error == -ESRCH || error == -ENOENT)
+		message_error("pid %d: no such process any more", pid);
+	else
+		message_error("pid %d cannot be traced: %s", pid, strerror(-error));
+}
+
+static void format_time(char *out, size_t bytes, uint64_t ns)
+{
+	uint64_t seconds = ns / 1000000000;
+
+	if (seconds >= 3600)
+		snprintf(out, bytes, "%" PRIu64 ":%02" PRIu64 ":%02" PRIu64, seconds / 3600,
+			 seconds / 60 % 60, seconds % 60);
+	else
+		snprintf(out, bytes, "%" PRIu64 ":%02" PRIu64, seconds / 60, seconds % 60);
+}
+
+void progress_begin(const struct trace *trace)
+{
+	const char *plural = trace->runs.nr > 1 ? "es go" : " goes";
+
+	if (trace->options->duration_ns)
+		message_info("tracing for %g s; Ctrl-C ends now with the full report, the "
+			     "process%s on", (double)trace->options->duration_ns / 1e9, plural);
+	else
+		message_info("tracing; Ctrl-C ends with the full report, the process%s on",
+			     plural);
+}
+
+struct sums {
+	uint64_t allocs, live_bytes, handling_ns;
+	size_t growing;
+};
+
+static struct sums sum_up(const struct trace *trace)
+{
+	struct sums sums = { 0 };
+
+	for (size_t i = 0; i < trace->runs.nr; i++) {
+		const struct run *run = trace->runs.items[i];
+
+		sums.allocs += run->heap.totals.allocs;
+		sums.live_bytes += run->heap.totals.live_bytes;
+		if (run->probe && !run->over)
+			sums.handling_ns += run->past.handling_ns + run->probe->stats.handling_ns;
+		for (uint32_t id = 0; id < sites_count(run->heap.sites); id++)
+			sums.growing += sites_get(run->heap.sites, id)->live_blocks &&
+					sites_growing(run->heap.sites, id);
+	}
+	return sums;
+}
+
+void progress_update(struct trace *trace, uint64_t now_ns)
+{
+	uint64_t elapsed_ns = now_ns - trace->began_ns;
+	uint64_t since_ns = now_ns - trace->last_progress_ns;
+	char elapsed[32], total[40] = "";
+	struct sums sums;
+
+	if (trace->options->command || message_level() < MESSAGE_NORMAL || !isatty(STDERR_FILENO))
+		return;
+	sums = sum_up(trace);
+	format_time(elapsed, sizeof(elapsed), elapsed_ns);
+	if (trace->options->duration_ns) {
+		memcpy(total, " of ", 5);
+		format_time(total + 4, sizeof(total) - 4, trace->options->duration_ns);
+	}
+	message_progress("%s%s  %" PRIu64 " allocs (%.0f/s)  in use +%.1f MiB  %zu place%s "
+			 "growing  handling %.1f %%",
+			 elapsed, total, sums.allocs,
+			 (double)(sums.allocs - trace->last_allocs) * 1e9 / (double)since_ns,
+			 (double)sums.live_bytes / 1048576, sums.growing,
+			 sums.growing == 1 ? "" : "s",
+			 (double)(sums.handling_ns - trace->last_handling_ns) * 100 /
+				 (double)since_ns);
+	trace->last_allocs = sums.allocs;
+	trace->last_handling_ns = sums.handling_ns;
+}
+
+void progress_detached(const struct trace *trace)
+{
+	for (size_t i = 0; i < trace->runs.nr; i++) {
+		const struct run *run = trace->runs.items[i];
+		char name[80];
+
+		if (run->facts.launched && run->facts.end != RUN_DETACHED)
+			continue;
+		report_inert(name, sizeof(name), run->facts.name);
+		if (run->facts.end == RUN_DETACHED)
+			message_info("%s (pid %d): detached, process running; resolving %u places",
+				     name, run->facts.pid, sites_count(run->heap.sites));
+		else
+			message_info("%s (pid %d): ended; resolving %u places", name,
+				     run->facts.pid, sites_count(run->heap.sites));
+	}
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the user is told while a run goes on: on standard error, never in the report. */
+#ifndef MEMTRACE_PROGRESS_H
+#define MEMTRACE_PROGRESS_H
+
+#include "trace.h"
+
+void progress_attached(const struct run *run);
+/* Why a process cannot be attached to, and what helps. */
+void progress_refused(pid_t pid, int error);
+void progress_begin(const struct trace *trace);
+/* The counter line, once a second. */
+void progress_update(struct trace *trace, uint64_t now_ns);
+void progress_detached(const struct trace *trace);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The life of one traced process, as far as it is not about stops. */
+#include "run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/message.h"
+#include "target/procfs.h"
+
+static void take_event(void *consumer, const struct event *event)
+{
+	struct run *run = consumer;
+
+	heap_event(&run->heap, event);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path ? path : "?";
+}
+
+static void learn_names(struct run *run)
+{
+	free(run->exe);
+	free(run->command);
+	run->exe = procfs_exe(run->process->pid);
+	run->command = procfs_command(run->process->pid);
+	run->facts.exe = run->exe;
+	run->facts.command = run->command;
+	run->facts.name = base_name(run->exe);
+}
+
+int run_create(const struct options *options, struct files *files, struct process *process,
+	       struct run **out)
+{
+	struct run *run = calloc(1, sizeof(*run));
+
+	if (!run)
+		return -ENOMEM;
+	if (heap_init(&run->heap)) {
+		free(run);
+		return -ENOMEM;
+	}
+	run->options = options;
+	run->files = files;
+	run->process = process;
+	process->run = run;
+	run->facts.pid = process->pid;
+	run->facts.launched = process->launched;
+	run->facts.engine = "break";
+	run->epoch_ns = clock_ns();
+	clock_gettime(CLOCK_REALTIME, &run->facts.started);
+	learn_names(run);
+	*out = run;
+	return 0;
+}
+
+void run_destroy(struct run *run)
+{
+	if (!run)
+		return;
+	if (run->process)
+		run->process->run = NULL;
+	probe_destroy(run->probe);
+	heap_deinit(&run->heap);
+	free(run->exe);
+	free(run->command);
+	free(run->functions);
+	free(run->modules);
+	free(run);
+}
+
+static int make_probe(struct run *run)
+{
+	const struct probe_options options = {
+		.depth = run->options->depth,
+		.unwinder = run->options->unwinder,
+		.epoch_ns = run->epoch_ns,
+		.event = take_event,
+		.consumer = run,
+	};
+	int error = probe_create(run->process, run->files, &options, &run->probe);
+
+	return error ? error : probe_prepare(run->probe);
+}
+
+int run_open(struct run *run)
+{
+	int error = memory_open(&run->process->memory, run->process->memory.tid);
+
+	return error ? error : make_probe(run);
+}
+
+void run_arm(struct run *run)
+{
+	probe_arm(run->probe);
+	run->facts.rss_start_bytes = procfs_rss_bytes(run->process->pid);
+	run->facts.rss_end_bytes = run->facts.rss_start_bytes;
+}
+
+static void add_stats(struct probe_stats *sum, const struct probe_stats *more)
+{
+	sum->stops += more->stops;
+	sum->handling_ns += more->handling_ns;
+	sum->walks += more->walks;
+	sum->frames += more->frames;
+	sum->complex_walks += more->complex_walks;
+	sum->lost_walks += more->lost_walks;
+	sum->missed += more->missed;
+	sum->unarmed += more->unarmed;
+}
+
+int run_restart(struct run *run)
+{
+	pid_t tid = run->process->pid;
+	int error;
+
+	if (run->probe)
+		add_stats(&run->past, &run->probe->stats);
+	run->past.missed = run->past.unarmed = 0; /* of a map that is gone too */
+	probe_destroy(run->probe);
+	run->probe = NULL;
+	memory_close(&run->process->memory);
+	run->process->memory.tid = tid;
+	learn_names(run);
+	error = heap_restart(&run->heap);
+	if (!error)
+		error = run_open(run);
+	if (!error)
+		probe_arm(run->probe);
+	return error;
+}
+
+void run_tick(struct run *run, uint64_t now_ns)
+{
+	uint64_t rss = procfs_rss_bytes(run->process->pid);
+
+	if (rss)
+		run->facts.rss_end_bytes = rss;
+	heap_tick(&run->heap, now_ns - run->epoch_ns);
+	probe_tick(run->probe);
+}
+
+static int list_functions(struct run *run)
+{
+	const struct functions *functions = &run->probe->functions;
+
+	run->functions = calloc(functions->nr + 1, sizeof(*run->functions));
+	if (!run->functions)
+		return -ENOMEM;
+	for (size_t i = 0; i < functions->nr; i++) {
+		const struct function *function = &functions->items[i];
+		bool shown = function->armed && function->kind->call != CALL_LOADER;
+
+		run->functions[i] = (struct run_function){
+			.name = function->kind->name,
+			.module = function->module->path,
+			.engine = shown ? run->facts.engine : NULL,
+		};
+	}
+	run->facts.functions = run->functions;
+	run->facts.nr_functions = functions->nr;
+	return 0;
+}
+
+static int list_modules(struct run *run)
+{
+	const struct modules *modules = &run->probe->modules;
+
+	run->modules = calloc(modules->nr + 1, sizeof(*run->modules));
+	if (!run->modules)
+		return -ENOMEM;
+	for (size_t i = 0; i < modules->nr; i++) {
+		const struct module *module = modules->items[i];
+		bool known = module->file && module->file->known;
+
+		run->modules[i] = (struct run_module){
+			.path = module->path, .bias = module->bias, .known = known,
+			.symbolizer_id = known ? module->file->elf.id : 0,
+			.build_id = known ? module->file->elf.build_id : NULL,
+			.build_id_bytes = known ? module->file->elf.build_id_bytes : 0,
+		};
+	}
+	run->facts.modules = run->modules;
+	run->facts.nr_modules = modules->nr;
+	return 0;
+}
+
+static const char *why_incomplete(const struct run *run)
+{
+	if (!run->probe)
+		return "its memory could not be opened";
+	if (!probe_nr_armed(run->probe))
+		return "no allocation function was found in it";
+	if (run->probe->stats.unarmed)
+		return "an allocation function could not be traced";
+	if (run->probe->stats.missed)
+		return "the end of some calls could not be watched";
+	return NULL;
+}
+
+static void note_end(struct run *run)
+{
+	const struct process *process = run->process;
+
+	run->facts.end = RUN_DETACHED;
+	if (!process->ended)
+		return;
+	run->facts.end = process->end == STOP_EXITED ? RUN_EXITED :
+			 process->end == STOP_KILLED ? RUN_KILLED : RUN_LOST;
+	run->facts.end_value = process->end_value;
+}
+
+int run_finish(struct run *run)
+{
+	int error = 0;
+
+	run->over = true;
+	run->facts.duration_ns = clock_ns() - run->epoch_ns;
+	note_end(run);
+	if (run->probe)
+		add_stats(&run->past, &run->probe->stats);
+	run->facts.stops = run->past.stops;
+	run->facts.stopped_ns = run->past.handling_ns;
+	run->facts.dropped = run->past.missed;
+	run->facts.incomplete = why_incomplete(run);
+	heap_tick(&run->heap, run->facts.duration_ns);
+	heap_settle(&run->heap);
+	if (run->probe)
+		error = list_functions(run);
+	if (run->probe && !error)
+		error = list_modules(run);
+	return error;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One process traced, from the first look to the facts for its report: joins its target, its
+ * probe and its heap.  One thread.  Functions return 0 or -errno.
+ */
+#ifndef MEMTRACE_RUN_H
+#define MEMTRACE_RUN_H
+
+#include "heap/heap.h"
+#include "options.h"
+#include "probe/probe.h"
+#include "report/run_facts.h"
+#include "target/files.h"
+#include "target/process.h"
+
+struct run {
+	const struct options *options;
+	struct files *files;
+	struct process *process;
+	struct probe *probe;		/* NULL: it could not be made */
+	struct heap heap;
+	uint64_t epoch_ns;		/* clock_ns() at the attach */
+	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
+	bool over;
+	struct run_facts facts;
+	char *exe, **command;
+	struct run_function *functions;
+	struct run_module *modules;
+};
+
+/* The process is known to targets and nothing has been done to it; the run is its owner. */
+int run_create(const struct options *options, struct files *files, struct process *process,
+	       struct run **out);
+void run_destroy(struct run *run);
+
+/* Opens memory and looks at modules, while the target runs or before its first instruction. */
+int run_open(struct run *run);
+
+/* All threads held (or not started): writes the breakpoints. */
+void run_arm(struct run *run);
+
+/* An exec: new memory, new modules, an empty map. */
+int run_restart(struct run *run);
+
+/* Now and then. */
+void run_tick(struct run *run, uint64_t now_ns);
+
+/* The process has ended or been let go: completes the facts.  After it the process may be
+ * destroyed; the run stays valid for the report. */
+int run_finish(struct run *run);
+
+#endif

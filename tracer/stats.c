@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Counters of the engine, the unwinder and the map, one line each. */
+#include "stats.h"
+
+#include <inttypes.h>
+#include <sys/resource.h>
+
+#include "base/message.h"
+
+static double per(uint64_t sum, uint64_t nr)
+{
+	return nr ? (double)sum / (double)nr : 0;
+}
+
+static void print_run(const struct run *run)
+{
+	const struct probe_stats *stats = &run->past;
+	uint64_t live = run->heap.ledger.nr_live;
+
+	message_info("pid %d: stops: %" PRIu64 ", each handled in %.1f us", run->facts.pid,
+		     stats->stops, per(stats->handling_ns, stats->stops) / 1000);
+	message_info("pid %d: stacks: %" PRIu64 " of %.1f frames; %" PRIu64
+		     " by libunwind for want of a rule, %" PRIu64 " not to the outermost frame",
+		     run->facts.pid, stats->walks, per(stats->frames, stats->walks),
+		     stats->complex_walks, stats->lost_walks);
+	message_info("pid %d: map: %" PRIu64 " blocks, %.1f bytes each; %u places, %u stacks",
+		     run->facts.pid, live, per(ledger_bytes(&run->heap.ledger), live),
+		     sites_count(run->heap.sites), stacks_count(run->heap.stacks));
+}
+
+void stats_print(const struct trace *trace)
+{
+	struct rusage usage;
+
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		print_run(trace->runs.items[i]);
+	if (getrusage(RUSAGE_SELF, &usage))
+		return;
+	message_info("memtrace: %ld.%03ld s user, %ld.%03ld s system, %ld KiB at most",
+		     usage.ru_utime.tv_sec, usage.ru_utime.tv_usec / 1000, usage.ru_stime.tv_sec,
+		     usage.ru_stime.tv_usec / 1000, usage.ru_maxrss);
+}

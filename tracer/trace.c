@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The event loop, and what it does between events. */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "attach.h"
+#include "base/array.h"
+#include "base/clock.h"
+#include "base/message.h"
+#include "dispatch.h"
+#include "progress.h"
+#include "signals.h"
+
+#define LAST_CHILDREN_NS 2000000000
+
+void trace_init(struct trace *trace, const struct options *options,
+		struct symbolizer *symbolizer)
+{
+	memset(trace, 0, sizeof(*trace));
+	trace->options = options;
+	targets_init(&trace->targets);
+	files_init(&trace->files, symbolizer);
+}
+
+void trace_deinit(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		run_destroy(trace->runs.items[i]);
+	free(trace->runs.items);
+	targets_deinit(&trace->targets);
+	files_deinit(&trace->files);
+	placement_stop(trace->placement);
+}
+
+static int add_run(struct trace *trace, struct process *process, struct run **out)
+{
+	int error = ARRAY_GROW(&trace->runs);
+
+	if (!error)
+		error = run_create(trace->options, &trace->files, process, out);
+	if (!error)
+		trace->runs.items[trace->runs.nr++] = *out;
+	return error;
+}
+
+static void drop_last_run(struct trace *trace)
+{
+	struct run *run = trace->runs.items[--trace->runs.nr];
+	struct process *process = run->process;
+
+	run_destroy(run);
+	process_destroy(&trace->targets, process);
+}
+
+static int attach_pid(struct trace *trace, pid_t pid)
+{
+	struct process *process;
+	struct run *run;
+	int error = process_create(&trace->targets, pid, &process);
+
+	if (!error)
+		error = add_run(trace, process, &run);
+	if (error)
+		return error;
+	error = attach_run(trace, run);
+	if (error) {
+		progress_refused(pid, error);
+		drop_last_run(trace);
+		return error;
+	}
+	progress_attached(run);
+	return 0;
+}
+
+static int launch(struct trace *trace)
+{
+	struct process *process;
+	struct run *run;
+	int error = process_launch(&trace->targets, trace->options->command, signals_restore,
+				   &process);
+
+	if (error) {
+		message_error("%s: %s", trace->options->command[0], strerror(-error));
+		return error;
+	}
+	error = add_run(trace, process, &run);
+	if (!error)
+		error = run_open(run);
+	if (error) {
+		message_error("%s cannot be traced: %s", trace->options->command[0],
+			      strerror(-error));
+		process->holding = true;
+		thread_resume(process->threads.items[0], 0);
+		process_detach(&trace->targets, process);
+		return error;
+	}
+	run_arm(run);
+	thread_resume(process->threads.items[0], 0);
+	return 0;
+}
+
+int trace_start(struct trace *trace)
+{
+	int error = 0;
+
+	trace->began_ns = trace->last_progress_ns = clock_ns();
+	if (trace->options->command)
+		error = launch(trace);
+	for (size_t i = 0; !error && i < trace->options->nr_pids; i++)
+		error = attach_pid(trace, trace->options->pids[i]);
+	if (error) {
+		for (size_t i = 0; i < trace->runs.nr; i++)
+			detach_run(trace, trace->runs.items[i]);
+		return error;
+	}
+	trace->placement = placement_start();
+	if (!trace->options->command)
+		progress_begin(trace);
+	return 0;
+}
+
+static void on_tick(struct trace *trace)
+{
+	uint64_t now_ns = clock_ns();
+
+	dispatch_strays(trace);
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		if (!trace->runs.items[i]->over && trace->runs.items[i]->probe)
+			run_tick(trace->runs.items[i], now_ns);
+	if (now_ns - trace->last_progress_ns >= 1000000000) {
+		progress_update(trace, now_ns);
+		trace->last_progress_ns = now_ns;
+	}
+}
+
+/* Runs whose process has ended; true while any other goes on. */
+static bool reap_runs(struct trace *trace)
+{
+	bool going_on = false;
+
+	for (size_t i = 0; i < trace->runs.nr; i++) {
+		struct run *run = trace->runs.items[i];
+
+		if (!run->over && run->process->ended)
+			(void)run_finish(run);
+		going_on |= !run->over;
+	}
+	return going_on;
+}
+
+static bool is_time_over(const struct trace *trace)
+{
+	return trace->options->duration_ns &&
+	       clock_ns() - trace->began_ns >= trace->options->duration_ns;
+}
+
+/* Fork children of processes that have ended must not be left standing. */
+static void free_last_children(struct trace *trace)
+{
+	uint64_t began_ns = clock_ns();
+
+	while (trace->targets.nr_threads && clock_ns() - began_ns < LAST_CHILDREN_NS) {
+		bool waiting = targets_unclaimed(&trace->targets);
+
+		for (size_t i = 0; i < trace->targets.processes.nr; i++)
+			waiting |= trace->targets.processes.items[i]->parent != NULL;
+		if (!waiting)
+			return;
+		dispatch_next(trace);
+		dispatch_strays(trace);
+	}
+}
+
+void trace_loop(struct trace *trace)
+{
+	while (reap_runs(trace) && !signals_end_requests() && !is_time_over(trace)) {
+		dispatch_next(trace);
+		if (signals_ticked())
+			on_tick(trace);
+	}
+	message_progress_end();
+	placement_stop(trace->placement);
+	trace->placement = NULL;
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		detach_run(trace, trace->runs.items[i]);
+	free_last_children(trace);
+	progress_detached(trace);
+}
+
+int trace_await_command(const struct trace *trace)
+{
+	int status = 0;
+
+	while (waitpid(trace->runs.items[0]->facts.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}

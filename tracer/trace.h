@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One invocation of memtrace from the first attach to the last detach: the event loop.
+ *
+ *     trace_create -> trace_start -> trace_loop -> (reports) -> trace_destroy
+ *
+ * One thread, which owns every ptrace.  Functions return 0 or -errno and have told the user
+ * what went wrong.  Whatever happens, trace_end() leaves every target as it was found.
+ */
+#ifndef MEMTRACE_TRACE_H
+#define MEMTRACE_TRACE_H
+
+#include "run.h"
+#include "target/placement.h"
+
+struct trace {
+	const struct options *options;
+	struct targets targets;
+	struct files files;
+	struct placement *placement;
+	struct {
+		struct run **items;
+		size_t nr, room;
+	} runs;
+	uint64_t began_ns;
+	uint64_t last_progress_ns, last_allocs, last_handling_ns;	/* progress line */
+};
+
+void trace_init(struct trace *trace, const struct options *options,
+		struct symbolizer *symbolizer);
+void trace_deinit(struct trace *trace);
+
+/* Attaches or launches.  -ENOENT and -EACCES: the command could not be run. */
+int trace_start(struct trace *trace);
+
+/* Until all targets have ended, the duration is over, or the user ends it; detaches. */
+void trace_loop(struct trace *trace);
+
+/* Of a command that was let go before its end: waits for it.  Its wait status. */
+int trace_await_command(const struct trace *trace);
+
+#endif
