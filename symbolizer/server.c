@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One request at a time: receive, answer, until the tracer closes its end.  Signals that a
+ * terminal sends to the whole group are the tracer's to handle: its report still needs names.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "../tracer/base/array.h"
+#include "frames.h"
+#include "rules_build.h"
+#include "server.h"
+#include "source.h"
+#include "symbols.h"
+
+struct server {
+	struct wanted wanted;
+	struct module **items;	/* by id */
+	size_t nr, room;
+};
+
+struct reply {
+	struct wire_buffer body;
+	int fd;
+};
+
+static int append_module(const struct module *module, const struct wanted *wanted,
+			 struct wire_module *described, struct wire_buffer *body)
+{
+	struct segments segments = { 0 };
+	struct symbols symbols = { 0 };
+	int ret = module_describe(module, described, &segments);
+
+	if (!ret) {
+		modules_allow_download(!described->has_dynamic);
+		ret = symbols_find(module, wanted, &symbols);
+		modules_allow_download(false);
+	}
+	described->nr_segments = (uint32_t)segments.nr;
+	described->nr_symbols = (uint32_t)symbols.nr;
+	if (!ret && (wire_append(body, described, sizeof(*described)) ||
+		     wire_append(body, segments.items, segments.nr * sizeof(*segments.items)) ||
+		     wire_append(body, symbols.items, symbols.nr * sizeof(*symbols.items))))
+		ret = -ENOMEM;
+	free(segments.items);
+	free(symbols.items);
+	return ret;
+}
+
+static int open_module(struct server *server, struct wire_message *request, struct reply *reply)
+{
+	struct wire_module described = { .id = (uint32_t)server->nr };
+	struct module *module;
+	int ret, fd = request->fd;
+
+	if (fd < 0)
+		return -EBADF;
+	request->fd = -1;
+	ret = module_open(fd, request->body, &module);
+	if (ret)
+		return ret;
+	ret = append_module(module, &server->wanted, &described, &reply->body);
+	if (!ret)
+		ret = ARRAY_GROW(server);
+	if (ret) {
+		module_close(module);
+		return ret;
+	}
+	server->items[server->nr++] = module;
+	reply->fd = rules_build(module->elf);
+	return 0;
+}
+
+static int append_frames(struct module *module, const struct frames *frames,
+			 const uint32_t *counts, uint32_t nr_vaddrs, struct wire_buffer *body)
+{
+	struct wire_frames_reply header = {
+		.nr_vaddrs = nr_vaddrs,
+		.nr_frames = (uint32_t)frames->nr,
+		.strings_bytes = (uint32_t)frames->strings.nr,
+		.lacks_debug_info = module->lacks_debug_info,
+	};
+
+	if (wire_append(body, &header, sizeof(header)) ||
+	    wire_append(body, counts, nr_vaddrs * sizeof(*counts)) ||
+	    wire_append(body, frames->items, frames->nr * sizeof(*frames->items)) ||
+	    wire_append(body, frames->strings.items, frames->strings.nr))
+		return -ENOMEM;
+	return 0;
+}
+
+static int find_frames(struct module *module, const uint64_t *vaddrs, uint32_t nr,
+		       struct reply *reply)
+{
+	uint32_t *counts = calloc((size_t)nr + 1, sizeof(*counts));
+	struct frames frames = { 0 };
+	int ret = counts ? frames_prepare(module) : -ENOMEM;
+
+	for (uint32_t i = 0; !ret && i < nr; i++) {
+		size_t before = frames.nr;
+
+		ret = frames_add(module, vaddrs[i], &frames);
+		counts[i] = (uint32_t)(frames.nr - before);
+	}
+	if (!ret)
+		ret = append_frames(module, &frames, counts, nr, &reply->body);
+	strings_release(&frames.strings);
+	free(frames.items);
+	free(counts);
+	return ret;
+}
+
+static int answer_frames(struct server *server, const struct wire_message *request,
+			 struct reply *reply)
+{
+	const struct wire_frames_request *asked = (const void *)request->body;
+	size_t bytes = request->header.bytes;
+
+	if (bytes < sizeof(*asked) || asked->module >= server->nr ||
+	    bytes != sizeof(*asked) + (size_t)asked->nr_vaddrs * sizeof(uint64_t))
+		return -EINVAL;
+	return find_frames(server->items[asked->module], (const uint64_t *)(asked + 1),
+			   asked->nr_vaddrs, reply);
+}
+
+static int answer_line(const struct wire_message *request, struct reply *reply)
+{
+	const struct wire_line_request *asked = (const void *)request->body;
+	struct source_line line;
+	int ret;
+
+	if (request->header.bytes < sizeof(*asked))
+		return -EINVAL;
+	ret = source_line((const char *)(asked + 1), asked->line, &line);
+	return ret ? ret : wire_append(&reply->body, line.text, line.bytes);
+}
+
+static int dispatch(struct server *server, struct wire_message *request, struct reply *reply)
+{
+	switch (request->header.type) {
+	case WIRE_OPEN_MODULE:
+		return open_module(server, request, reply);
+	case WIRE_FRAMES:
+		return answer_frames(server, request, reply);
+	case WIRE_SOURCE_LINE:
+		return answer_line(request, reply);
+	}
+	return -EINVAL;
+}
+
+static int serve_one(struct server *server, int socket)
+{
+	struct wire_message request;
+	struct reply reply = { .fd = -1 };
+	int ret = wire_receive(socket, WIRE_REQUEST_MAX, WIRE_FOREVER, &request), result;
+
+	if (ret)
+		return ret;
+	result = dispatch(server, &request, &reply);
+	if (result)
+		wire_buffer_release(&reply.body);
+	ret = wire_send(socket, &reply.body, request.header.type, result, reply.fd, WIRE_FOREVER);
+	if (reply.fd >= 0)
+		close(reply.fd);
+	wire_buffer_release(&reply.body);
+	wire_message_release(&request);
+	return ret;
+}
+
+static void reset_signals(void)
+{
+	static const int of_the_tracer[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE };
+	sigset_t none;
+
+	for (int number = 1; number < _NSIG; number++)
+		signal(number, SIG_DFL);
+	for (size_t i = 0; i < sizeof(of_the_tracer) / sizeof(of_the_tracer[0]); i++)
+		signal(of_the_tracer[i], SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The libraries get nothing to read or to write on: messages are the tracer's. */
+static int close_descriptors(int socket)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null < 0)
+		return -errno;
+	for (int fd = 0; fd <= 2; fd++)
+		if (fd != socket && dup2(null, fd) < 0)
+			return -errno;
+	if (socket > 3)
+		close_range(3, (unsigned int)socket - 1, 0);
+	close_range((unsigned int)(socket > 2 ? socket : 2) + 1, ~0u, 0);
+	return 0;
+}
+
+/* What the process is and may do, before it sees the first file.  Giving up privileges and
+ * limits on memory and time belong here. */
+static int confine(int socket, pid_t tracer)
+{
+	prctl(PR_SET_NAME, "memtrace-symbol");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != tracer)
+		return -ESRCH;
+	reset_signals();
+	return close_descriptors(socket);
+}
+
+void server_run(const struct symbolizer_config *config, int socket, pid_t tracer)
+{
+	struct server server = { 0 };
+
+	if (confine(socket, tracer) || modules_init(config->debug_dirs, config->nr_debug_dirs) ||
+	    wanted_init(&server.wanted, config->names, config->nr_names))
+		_exit(1);
+	while (!serve_one(&server, socket))
+		;
+	_exit(0);
+}

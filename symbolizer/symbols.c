@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One pass over each symbol table, with a binary search in the names wanted.  Indirect functions
+ * are left out: their value is the address of a resolver.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tracer/base/array.h"
+#include "symbols.h"
+
+#define SYMBOLS_MAX 4096
+
+static int compare_names(const void *one, const void *other)
+{
+	const struct wanted_name *a = one, *b = other;
+
+	return strcmp(a->name, b->name);
+}
+
+int wanted_init(struct wanted *wanted, const char *const *names, size_t nr_names)
+{
+	wanted->nr = nr_names;
+	wanted->items = calloc(nr_names + 1, sizeof(*wanted->items));
+	if (!wanted->items)
+		return -ENOMEM;
+	for (size_t i = 0; i < nr_names; i++)
+		wanted->items[i] = (struct wanted_name){ names[i], (uint32_t)i };
+	qsort(wanted->items, nr_names, sizeof(*wanted->items), compare_names);
+	return 0;
+}
+
+void wanted_release(struct wanted *wanted)
+{
+	free(wanted->items);
+	*wanted = (struct wanted){ 0 };
+}
+
+static bool is_candidate(const GElf_Sym *symbol)
+{
+	int binding = GELF_ST_BIND(symbol->st_info);
+
+	return GELF_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_value &&
+	       symbol->st_shndx != SHN_UNDEF &&
+	       (binding == STB_GLOBAL || binding == STB_WEAK || binding == STB_GNU_UNIQUE);
+}
+
+static bool is_known(const struct symbols *symbols, uint32_t name, uint64_t vaddr)
+{
+	for (size_t i = 0; i < symbols->nr; i++)
+		if (symbols->items[i].name == name && symbols->items[i].vaddr == vaddr)
+			return true;
+	return false;
+}
+
+static int consider(const struct wanted *wanted, const char *name, const GElf_Sym *symbol,
+		    struct symbols *out)
+{
+	struct wanted_name key = { .name = name };
+	const struct wanted_name *found;
+
+	if (!name || !is_candidate(symbol))
+		return 0;
+	found = bsearch(&key, wanted->items, wanted->nr, sizeof(key), compare_names);
+	if (!found || is_known(out, found->index, symbol->st_value) || out->nr >= SYMBOLS_MAX)
+		return 0;
+	if (ARRAY_GROW(out))
+		return -ENOMEM;
+	out->items[out->nr++] = (struct elf_symbol){
+		.name = found->index, .vaddr = symbol->st_value, .size_bytes = symbol->st_size,
+	};
+	return 0;
+}
+
+static int search_section(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+			  const struct wanted *wanted, struct symbols *out)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t nr = data && header->sh_entsize ? data->d_size / header->sh_entsize : 0;
+	GElf_Sym symbol;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < nr && gelf_getsym(data, (int)i, &symbol); i++)
+		ret = consider(wanted, elf_strptr(elf, header->sh_link, symbol.st_name), &symbol,
+			       out);
+	return ret;
+}
+
+static int search_dynamic(Elf *elf, const struct wanted *wanted, struct symbols *out)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	int ret = 0;
+
+	while (!ret && (section = elf_nextscn(elf, section)))
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_DYNSYM)
+			ret = search_section(elf, section, &header, wanted, out);
+	return ret;
+}
+
+/* libdwfl's table is .symtab of the module, of its debug file, or of the mini debug
+ * information, in this order; its addresses are adjusted where those files were prelinked. */
+int symbols_find(const struct module *module, const struct wanted *wanted, struct symbols *out)
+{
+	int ret = search_dynamic(module->elf, wanted, out);
+	int nr = ret ? 0 : dwfl_module_getsymtab(module->dwfl);
+	GElf_Sym symbol;
+
+	for (int i = 0; !ret && i < nr; i++) {
+		const char *name = dwfl_module_getsym(module->dwfl, i, &symbol, NULL);
+
+		ret = consider(wanted, name, &symbol, out);
+	}
+	return ret;
+}
