@@ -18,6 +18,8 @@
 #include "base/message.h"
 #include "target/procfs.h"
 
+#define STRAY_NS 300000000
+
 static void on_trap(struct trace *trace, struct thread *thread)
 {
 	struct run *run = thread->process->run;
@@ -86,9 +88,13 @@ static void on_event(struct trace *trace, struct thread *thread)
 	thread_resume(thread, 0);
 }
 
-static bool shares_memory(pid_t a, pid_t b)
+/* `creator` is stopped in the event that told of the child, so both are there to compare. */
+static bool shares_memory(pid_t creator, pid_t child, enum stop_kind event)
 {
-	return syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) == 0;
+	long order = syscall(SYS_kcmp, creator, child, KCMP_VM, 0, 0);
+
+	/* A kernel without kcmp: what the three events mean nearly always. */
+	return order < 0 ? event != STOP_FORK : order == 0;
 }
 
 static void adopt_child(struct trace *trace, struct process *parent, pid_t child)
@@ -104,14 +110,14 @@ static void adopt_child(struct trace *trace, struct process *parent, pid_t child
 		process_destroy(&trace->targets, process);
 }
 
-static void on_new(struct trace *trace, struct thread *thread, pid_t child)
+static void on_new(struct trace *trace, struct thread *thread, enum stop_kind event, pid_t child)
 {
 	struct process *process = thread->process;
 	struct thread *added;
 
 	if (procfs_status_number(child, "Tgid") == process->pid) {
 		(void)process_claim(&trace->targets, process, child, &added);
-	} else if (shares_memory(process->memory.tid, child)) {
+	} else if (shares_memory(thread->tid, child, event)) {
 		/* vfork, or clone(CLONE_VM): it runs on our breakpoints until its exec. */
 		if (!process_claim(&trace->targets, process, child, &added))
 			added->guest = true;
@@ -218,7 +224,7 @@ void dispatch_next(struct trace *trace)
 	case STOP_CLONE:
 	case STOP_FORK:
 	case STOP_VFORK:
-		on_new(trace, stop.thread, (pid_t)stop.message);
+		on_new(trace, stop.thread, stop.kind, (pid_t)stop.message);
 		return;
 	case STOP_EXEC:
 		on_exec(trace, stop.thread);
@@ -245,40 +251,45 @@ bool dispatch_has_children(const struct trace *trace, const struct process *proc
 	return false;
 }
 
-/* The process that a stray belongs to, or whose fork child it is. */
-static struct process *owner_of(struct trace *trace, pid_t tid, bool *own)
+static struct process *find_process(struct trace *trace, long pid)
 {
-	long group = procfs_status_number(tid, "Tgid");
-	long parent = procfs_status_number(tid, "PPid");
-	struct process *found = NULL;
+	for (size_t i = 0; i < trace->targets.processes.nr; i++)
+		if (trace->targets.processes.items[i]->pid == pid)
+			return trace->targets.processes.items[i];
+	return NULL;
+}
 
-	*own = true;
-	for (size_t i = 0; i < trace->targets.processes.nr; i++) {
-		struct process *process = trace->targets.processes.items[i];
+/* A process that ended with the event that would have told of the stray. */
+static struct process *find_ended(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->targets.processes.nr; i++)
+		if (trace->targets.processes.items[i]->ended)
+			return trace->targets.processes.items[i];
+	return NULL;
+}
 
-		if (process->pid == group)
-			return process;
-		/* The parent may be gone: then it is the one that ended. */
-		if (process->pid == parent || (!found && process->ended))
-			found = process;
-	}
-	*own = false;
-	return found;
+static void place_stray(struct trace *trace, struct thread *thread)
+{
+	struct process *process = find_process(trace, procfs_status_number(thread->tid, "Tgid"));
+	struct process *parent = find_process(trace, procfs_status_number(thread->tid, "PPid"));
+
+	if (!parent)
+		parent = find_ended(trace);
+	if (process)
+		(void)process_claim(&trace->targets, process, thread->tid, &thread);
+	else if (parent && (parent->ended || !shares_memory(parent->memory.tid, thread->tid,
+							    STOP_VFORK)))
+		adopt_child(trace, parent, thread->tid);
+	else
+		thread_detach(&trace->targets, thread, 0);
 }
 
 void dispatch_strays(struct trace *trace)
 {
 	struct thread *thread = targets_unclaimed(&trace->targets);
-	struct process *process;
-	bool own;
 
-	if (!thread)
+	/* The event is most likely on its way. */
+	if (!thread || clock_ns() - thread->stray_since_ns < STRAY_NS)
 		return;
-	process = owner_of(trace, thread->tid, &own);
-	if (!process)
-		thread_detach(&trace->targets, thread, 0);
-	else if (own)
-		(void)process_claim(&trace->targets, process, thread->tid, &thread);
-	else
-		adopt_child(trace, process, thread->tid);
+	place_stray(trace, thread);
 }

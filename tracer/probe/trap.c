@@ -224,7 +224,6 @@ void trap_return(struct probe *probe, struct thread *thread, const arch_regs *re
 		drop_call(probe, thread, now_ns);
 	call = thread->calls->items[--thread->calls->nr];
 	at_entry.rsp = slot;
-	at_entry.rip = probe->functions.items[call.function].address;
 	end(probe, thread, &at_entry, &call, now_ns);
 }
 

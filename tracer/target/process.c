@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "../base/array.h"
+#include "../base/clock.h"
 #include "../base/hash.h"
 #include "procfs.h"
 
@@ -286,6 +287,7 @@ static void park_unknown(struct targets *targets, pid_t tid, int status)
 		return;
 	thread->stopped = true;
 	thread->first_status = status;
+	thread->stray_since_ns = clock_ns();
 }
 
 static void describe(struct thread *thread, int status, struct stop *out)

@@ -35,6 +35,7 @@ struct thread {
 	bool guest;			/* a process of its own that shares the memory (vfork) */
 	int resume_signal;		/* to be delivered when it is let go */
 	int first_status;		/* while process is NULL */
+	uint64_t stray_since_ns;	/* likewise */
 	struct calls *calls;		/* the probe's: calls under way */
 	struct thread *next;
 };

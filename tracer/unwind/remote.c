@@ -120,7 +120,7 @@ static void note_frame(struct remote *remote, unw_word_t pc, unw_word_t sp, bool
 
 static void collect(struct remote *remote, unw_cursor_t *cursor, uint32_t depth, struct walk *out)
 {
-	bool signal_frame = false;
+	bool signal_frame = unw_is_signal_frame(cursor) > 0;
 	unw_word_t pc, sp;
 	int stepped;
 
@@ -138,25 +138,37 @@ static void collect(struct remote *remote, unw_cursor_t *cursor, uint32_t depth,
 	out->end = stepped < 0 ? WALK_LOST : WALK_OUTERMOST;
 }
 
+/* Begins in the caller: allocators without unwind data (musl's) would end the walk at once. */
+static void walk_from_caller(struct remote *remote, const arch_regs *regs, uint32_t depth,
+			     struct walk *out)
+{
+	arch_regs caller = *regs;
+	unw_cursor_t cursor;
+
+	if (!memread_exact(remote->memory, regs->rsp, &caller.rip, sizeof(caller.rip)))
+		return;
+	caller.rsp += sizeof(caller.rip);
+	note_frame(remote, caller.rip, caller.rsp, false, out);
+	remote->regs = &caller;
+	current = remote;
+	if (!unw_init_remote(&cursor, remote->space, remote->upt))
+		collect(remote, &cursor, depth, out);
+	current = NULL;
+}
+
 void remote_walk(struct remote *remote, const struct memread *memory, const arch_regs *regs,
 		 uint32_t depth, struct walk *out)
 {
-	unw_cursor_t cursor;
-
 	if (remote->generation != remote->map->generation) {
 		unw_flush_cache(remote->space, 0, 0);
 		remote->generation = remote->map->generation;
 	}
 	remote->memory = memory;
-	remote->regs = regs;
-	current = remote;
 	out->nr = 0;
 	out->complex = false;
 	out->first_signal = UINT32_MAX;
 	out->end = WALK_LOST;
-	if (!unw_init_remote(&cursor, remote->space, remote->upt))
-		collect(remote, &cursor, depth, out);
+	walk_from_caller(remote, regs, depth, out);
 	if (out->first_signal > out->nr)
 		out->first_signal = out->nr;
-	current = NULL;
 }

@@ -21,7 +21,7 @@ struct remote;
 int remote_create(pid_t tid, const struct unwind_map *map, struct remote **out);
 void remote_destroy(struct remote *remote);
 
-/* As walk_from_call().  regs->rip is the address of the breakpoint that was hit. */
+/* As walk_from_call(): the return address lies at regs->rsp. */
 void remote_walk(struct remote *remote, const struct memread *memory, const arch_regs *regs,
 		 uint32_t depth, struct walk *out);
 

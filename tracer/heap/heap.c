@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See heap.h.  One function an event; all of them change blocks through count_alloc() and
+ * count_free(), so that ledger, sites and totals always agree.  A held block is in no ledger,
+ * but counts as live until its realloc has ended.
+ */
+#include <string.h>
+
+#include "../base/array.h"
+#include "heap.h"
+
+int heap_init(struct heap *heap)
+{
+	struct heap new = { .stacks = NULL };
+
+	if (ledger_init(&new.ledger) || stacks_create(&new.stacks) || sites_create(&new.sites)) {
+		heap_deinit(&new);
+		return -ENOMEM;
+	}
+	*heap = new;
+	return 0;
+}
+
+void heap_deinit(struct heap *heap)
+{
+	free(heap->held.items);
+	sites_destroy(heap->sites);
+	stacks_destroy(heap->stacks);
+	ledger_deinit(&heap->ledger);
+	memset(heap, 0, sizeof(*heap));
+}
+
+int heap_restart(struct heap *heap)
+{
+	struct heap new;
+
+	if (heap_init(&new))
+		return -ENOMEM;
+	heap_deinit(heap);
+	*heap = new;
+	return 0;
+}
+
+static void count_alloc(struct heap *heap, const struct block *block)
+{
+	struct heap_totals *totals = &heap->totals;
+
+	sites_alloc(heap->sites, block->site, block->size, block->time_ns);
+	totals->allocs++;
+	totals->bytes_allocated += block->size;
+	totals->live_blocks++;
+	totals->live_bytes += block->size;
+	if (totals->live_bytes > totals->peak_bytes)
+		totals->peak_bytes = totals->live_bytes;
+}
+
+static void count_free(struct heap *heap, const struct block *block, uint64_t now_ns,
+		       uint64_t *counter)
+{
+	sites_free(heap->sites, block->site, block->size, block->time_ns, now_ns);
+	heap->totals.live_blocks--;
+	heap->totals.live_bytes -= block->size;
+	++*counter;
+}
+
+static int find_site(struct heap *heap, const struct event *event, uint32_t *out)
+{
+	uint32_t stack;
+
+	if (stacks_intern(heap->stacks, event->stack, event->nr_frames, event->truncated, &stack))
+		return -ENOMEM;
+	return sites_intern(heap->sites, event->function, stack, out);
+}
+
+static void on_alloc(struct heap *heap, const struct event *event)
+{
+	struct block block = {
+		.address = event->address,
+		.size = event->size,
+		.time_ns = event->time_ns,
+	}, replaced;
+
+	if (find_site(heap, event, &block.site) ||
+	    ledger_add(&heap->ledger, &block, &replaced)) {
+		heap->totals.lost_events++;
+		return;
+	}
+	if (replaced.address)
+		count_free(heap, &replaced, event->time_ns, &heap->totals.replaced_blocks);
+	count_alloc(heap, &block);
+	heap->totals.truncated_stacks += event->truncated;
+}
+
+static void on_free(struct heap *heap, const struct event *event)
+{
+	struct block block;
+
+	if (ledger_remove(&heap->ledger, event->address, &block))
+		count_free(heap, &block, event->time_ns, &heap->totals.frees);
+	else
+		heap->totals.unknown_frees++;
+}
+
+/* A block that cannot be held stays in the ledger: only that it goes will be missed. */
+static void on_resize_begin(struct heap *heap, const struct event *event)
+{
+	struct held_block held = { .tid = event->tid };
+
+	if (ARRAY_GROW(&heap->held))
+		heap->totals.lost_events++;
+	else if (ledger_remove(&heap->ledger, event->old_address, &held.block))
+		heap->held.items[heap->held.nr++] = held;
+}
+
+static bool take_held(struct heap *heap, const struct event *event, struct block *out)
+{
+	for (size_t i = heap->held.nr; i-- > 0;) {
+		struct held_block *held = &heap->held.items[i];
+
+		if (held->tid != event->tid || held->block.address != event->old_address)
+			continue;
+		*out = held->block;
+		*held = heap->held.items[--heap->held.nr];
+		return true;
+	}
+	return false;
+}
+
+/* Where another block lives by now, the held one must have gone. */
+static void put_back(struct heap *heap, const struct block *block, uint64_t now_ns)
+{
+	struct block none;
+
+	if (ledger_find(&heap->ledger, block->address)) {
+		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
+	} else if (ledger_add(&heap->ledger, block, &none)) {
+		heap->totals.lost_events++;
+		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
+	}
+}
+
+static void on_resize_failed(struct heap *heap, const struct event *event)
+{
+	struct block block;
+
+	heap->totals.failed_allocs++;
+	if (take_held(heap, event, &block))
+		put_back(heap, &block, event->time_ns);
+}
+
+static void on_resize_end(struct heap *heap, const struct event *event)
+{
+	struct block block;
+
+	if (!event->address && event->size) {
+		on_resize_failed(heap, event);
+		return;
+	}
+	if (take_held(heap, event, &block))
+		count_free(heap, &block, event->time_ns, &heap->totals.frees);
+	else if (event->old_address)
+		heap->totals.unknown_frees++;
+	if (event->address)
+		on_alloc(heap, event);
+}
+
+static void on_resize_lost(struct heap *heap, const struct event *event)
+{
+	struct block block;
+
+	if (take_held(heap, event, &block))
+		put_back(heap, &block, event->time_ns);
+}
+
+void heap_event(struct heap *heap, const struct event *event)
+{
+	heap->totals.events++;
+	sites_tick(heap->sites, event->time_ns);
+	switch (event->kind) {
+	case EVENT_ALLOC:
+		on_alloc(heap, event);
+		break;
+	case EVENT_FREE:
+		on_free(heap, event);
+		break;
+	case EVENT_RESIZE_BEGIN:
+		on_resize_begin(heap, event);
+		break;
+	case EVENT_RESIZE_END:
+		on_resize_end(heap, event);
+		break;
+	case EVENT_RESIZE_LOST:
+		on_resize_lost(heap, event);
+		break;
+	case EVENT_FAILED:
+		heap->totals.failed_allocs++;
+		break;
+	}
+}
+
+void heap_tick(struct heap *heap, uint64_t now_ns)
+{
+	sites_tick(heap->sites, now_ns);
+}
+
+void heap_settle(struct heap *heap)
+{
+	while (heap->held.nr) {
+		struct block block = heap->held.items[--heap->held.nr].block;
+
+		put_back(heap, &block, block.time_ns);
+	}
+}

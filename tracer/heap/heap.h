@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is allocated: takes every event and keeps the ledger, the sites and the totals.
+ *
+ * Counting is valgrind's: a realloc that succeeds is one allocation and one free; free(NULL)
+ * and failed calls count nowhere but in failed_allocs.  While a realloc is under way its old
+ * block is held apart, since another thread may be given its address before we see it end.
+ *
+ * One thread.  Bytes as asked for; times in ns since the attach.
+ */
+#ifndef MEMTRACE_HEAP_H
+#define MEMTRACE_HEAP_H
+
+#include "../event/event.h"
+#include "ledger.h"
+#include "sites.h"
+#include "stacks.h"
+
+struct heap_totals {
+	uint64_t allocs, frees, bytes_allocated;
+	uint64_t live_blocks, live_bytes, peak_bytes;
+	uint64_t unknown_frees;		/* of pointers allocated before the attach, or never */
+	uint64_t failed_allocs;
+	/* Allocations at an address still live: a free was missed.  The site of the old block
+	 * counts it, frees does not: live_blocks == allocs - frees - replaced_blocks. */
+	uint64_t replaced_blocks;
+	uint64_t truncated_stacks;	/* allocations whose stack was longer than what is kept */
+	uint64_t events;
+	uint64_t lost_events;		/* for want of memory: the run is incomplete */
+};
+
+struct heap {
+	struct ledger ledger;
+	struct stacks *stacks;
+	struct sites *sites;
+	struct heap_totals totals;
+	/* Blocks whose realloc has begun and not ended. */
+	struct {
+		struct held_block {
+			pid_t tid;
+			struct block block;
+		} *items;
+		size_t nr, room;
+	} held;
+};
+
+int heap_init(struct heap *heap);
+void heap_deinit(struct heap *heap);
+
+/* Forgets everything: an exec has replaced the memory. */
+int heap_restart(struct heap *heap);
+
+/* Cannot fail: what could not be kept for want of memory is counted in lost_events. */
+void heap_event(struct heap *heap, const struct event *event);
+void heap_tick(struct heap *heap, uint64_t now_ns);
+
+/* Blocks still held by a realloc that never ended count as live: call before a report. */
+void heap_settle(struct heap *heap);
+
+#endif

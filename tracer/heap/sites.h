@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Allocation sites: one for each distinct pair of allocation function and stack, with what was
+ * counted there, in total and over time.
+ *
+ * Over time: a site's live bytes are kept at up to 16 instants.  The instants are the run's,
+ * not the site's; when all 16 are used, every other one is dropped and the distance doubles.
+ *
+ * One thread.  Bytes as asked for, times in ns since the attach; -ENOMEM is the only failure.
+ */
+#ifndef MEMTRACE_HEAP_SITES_H
+#define MEMTRACE_HEAP_SITES_H
+
+#include "../base/types.h"
+
+#define SITE_INSTANTS 16
+
+struct site {
+	uint32_t function;
+	uint32_t stack;
+	uint64_t allocs, frees;		/* a successful realloc frees at the old block's site */
+	uint64_t live_blocks, live_bytes, peak_bytes;
+	uint64_t first_ns, last_ns;	/* of its allocations */
+	/* Of its freed blocks, from allocation to free; average = sum / frees. */
+	uint64_t lifetime_min_ns, lifetime_max_ns, lifetime_sum_ns;
+	uint64_t instant_bytes[SITE_INSTANTS];
+};
+
+struct sites;
+
+int sites_create(struct sites **out);
+void sites_destroy(struct sites *sites);
+
+int sites_intern(struct sites *sites, uint32_t function, uint32_t stack, uint32_t *out_id);
+void sites_alloc(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t now_ns);
+void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_ns,
+		uint64_t now_ns);
+/* To be called often (once a tick); takes an instant when one is due. */
+void sites_tick(struct sites *sites, uint64_t now_ns);
+
+/* Live bytes at the ends of the four quarters of the run so far: the first three at the
+ * instants nearest to them, the last one now.  False where less than four instants were
+ * taken, since then nothing can be said. */
+struct site_quarters {
+	uint64_t end_ns[4], bytes[4];
+};
+bool sites_quarters(const struct sites *sites, uint32_t id, struct site_quarters *out);
+
+/* Live bytes grew in every quarter, in the first one from none. */
+bool sites_growing(const struct sites *sites, uint32_t id);
+
+/* The instants taken so far: nr of them, the i-th at (i + 1) * distance. */
+uint32_t sites_instants(const struct sites *sites, uint64_t *out_distance_ns);
+
+const struct site *sites_get(const struct sites *sites, uint32_t id);
+uint32_t sites_count(const struct sites *sites);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * JSON, the stable interface; the man page lists the fields.  The document may have hundreds
+ * of thousands of frames, so only one site at a time exists as a tree: the outermost braces
+ * and the sites' brackets are written by hand, all else by jansson.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats.h"
+#include "places.h"
+#include "utf8.h"
+
+#define BUILD_ID_TEXT (2 * BUILD_ID_MAX + 1)
+
+struct writer {
+	FILE *out;
+	bool one_line;
+	int indent;		/* levels around the value being written */
+	bool failed;		/* no memory */
+};
+
+/* A string of any bytes; NULL becomes null. */
+static json_t *text(const char *string)
+{
+	json_t *value;
+	char *valid;
+
+	if (!string)
+		return json_null();
+	value = json_string(string);
+	if (value)
+		return value;
+	valid = utf8_valid(string);
+	value = valid ? json_string(valid) : NULL;
+	free(valid);
+	return value;
+}
+
+static json_t *whole(uint64_t number)
+{
+	return json_integer(number < INT64_MAX ? (json_int_t)number : INT64_MAX);
+}
+
+static json_t *hex(uint64_t number)
+{
+	return json_sprintf("0x%" PRIx64, number);
+}
+
+static json_t *target(const struct run_facts *facts)
+{
+	json_t *command = json_array(), *end = json_null();
+
+	for (char *const *word = facts->command; word && *word; word++)
+		json_array_append_new(command, text(*word));
+	if (facts->end == RUN_EXITED)
+		end = json_pack("{s:i}", "code", facts->end_value);
+	else if (facts->end == RUN_KILLED)
+		end = json_pack("{s:i}", "signal", facts->end_value);
+	return json_pack("{s:i, s:o, s:o, s:i, s:o}", "pid", (int)facts->pid, "command", command,
+			 "exe", text(facts->exe), "execs", (int)facts->execs, "exit", end);
+}
+
+static json_t *functions(const struct run_facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < facts->nr_functions; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o}",
+			"name", text(facts->functions[i].name),
+			"module", text(facts->functions[i].module),
+			"engine", text(facts->functions[i].engine)));
+	return list;
+}
+
+static json_t *started(const struct run_facts *facts)
+{
+	char buffer[32] = "";
+	struct tm utc;
+
+	if (gmtime_r(&facts->started.tv_sec, &utc))
+		strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return json_string(buffer);
+}
+
+static json_t *run(const struct model *model)
+{
+	const struct run_facts *facts = model->facts;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+			 "engine", text(facts->engine), "started", started(facts),
+			 "duration_ns", whole(facts->duration_ns),
+			 "attach_pause_ns", whole(facts->attach_pause_ns),
+			 "detach_pause_ns", whole(facts->detach_pause_ns),
+			 "stops", whole(facts->stops), "events", whole(model->totals->events),
+			 "dropped", whole(facts->dropped + model->totals->lost_events),
+			 "truncated", model->totals->truncated_stacks > 0,
+			 "functions", functions(facts));
+}
+
+static json_t *heap(const struct heap_totals *totals)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "allocs", whole(totals->allocs), "frees", whole(totals->frees),
+			 "bytes_allocated", whole(totals->bytes_allocated),
+			 "live_blocks", whole(totals->live_blocks),
+			 "live_bytes", whole(totals->live_bytes),
+			 "peak_bytes", whole(totals->peak_bytes),
+			 "unknown_frees", whole(totals->unknown_frees),
+			 "failed_allocs", whole(totals->failed_allocs));
+}
+
+static json_t *memory(const struct run_facts *facts)
+{
+	return json_pack("{s:o, s:o}", "rss_start_bytes", whole(facts->rss_start_bytes),
+			 "rss_end_bytes", whole(facts->rss_end_bytes));
+}
+
+static json_t *build_id(const struct run_module *module)
+{
+	char buffer[BUILD_ID_TEXT];
+
+	if (!module->known || !module->build_id_bytes)
+		return json_null();
+	return json_string(place_build_id(buffer, sizeof(buffer), module));
+}
+
+static json_t *modules(const struct run_facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < facts->nr_modules; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o}",
+			"path", text(facts->modules[i].path),
+			"build_id", build_id(&facts->modules[i]),
+			"bias", hex(facts->modules[i].bias)));
+	return list;
+}
+
+static json_t *frame(const struct run_facts *facts, const struct model_frame *frame)
+{
+	const struct run_module *module = place_module(facts, frame->code);
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+			 "pc", hex(code_pc(frame->code)), "function", text(frame->function),
+			 "file", text(frame->file), "line", whole(frame->line),
+			 "module", text(module ? module->path : NULL),
+			 "offset", module ? hex(place_offset(module, frame->code)) : json_null(),
+			 "inlined", frame->inlined);
+}
+
+static json_t *stack(const struct run_facts *facts, const struct model_site *site)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < site->nr_frames; i++)
+		json_array_append_new(list, frame(facts, &site->stack[i]));
+	return list;
+}
+
+static json_t *lifetime(const struct site *site)
+{
+	return json_pack("{s:o, s:o, s:o}", "min", whole(site->lifetime_min_ns), "avg",
+			 whole(site->frees ? site->lifetime_sum_ns / site->frees : 0),
+			 "max", whole(site->lifetime_max_ns));
+}
+
+static json_t *site(const struct model *model, const struct model_site *site)
+{
+	return json_pack("{s:s, s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+			 " s:o, s:o}",
+			 "kind", "unfreed", "growing", site->growing, "bytes", whole(site->bytes),
+			 "blocks", whole(site->blocks), "indirect_bytes", 0, "indirect_blocks", 0,
+			 "function", text(site->function), "allocs", whole(site->site->allocs),
+			 "frees", whole(site->site->frees),
+			 "peak_bytes", whole(site->site->peak_bytes),
+			 "first_ns", whole(site->site->first_ns),
+			 "last_ns", whole(site->site->last_ns),
+			 "oldest_live_ns", whole(site->oldest_ns),
+			 "newest_live_ns", whole(site->newest_ns),
+			 "lifetime_ns", lifetime(site->site), "stack", stack(model->facts, site));
+}
+
+static const char *verdict(const struct model *model)
+{
+	static const char *const names[] = {
+		[VERDICT_LEAK] = "leak",
+		[VERDICT_GROWING] = "growing",
+		[VERDICT_NO_LEAK] = "no-leak",
+		[VERDICT_NO_LEAK_SEEN] = "no-leak-seen",
+		[VERDICT_UNFREED] = "unfreed",
+		[VERDICT_INCOMPLETE] = "incomplete",
+	};
+
+	return names[model->verdict];
+}
+
+static void put_break(const struct writer *writer)
+{
+	if (!writer->one_line)
+		fprintf(writer->out, "\n%*s", writer->indent, "");
+}
+
+/*
+ * Strings have no raw newline, so each one is between values: the place to indent.  Nor have
+ * they any other control character but DEL.
+ */
+static int put_indented(const char *buffer, size_t bytes, void *data)
+{
+	const struct writer *writer = data;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (buffer[i] == '\n')
+			put_break(writer);
+		else if (buffer[i] == 0x7f)
+			fputs("\\u007F", writer->out);
+		else
+			putc_unlocked(buffer[i], writer->out);
+	}
+	return 0;
+}
+
+static void put_value(struct writer *writer, json_t *value)
+{
+	/* ASCII, since the output may be a terminal, and there are control characters beyond. */
+	size_t flags = JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII;
+
+	flags |= writer->one_line ? JSON_COMPACT : JSON_INDENT(1);
+	if (!value || json_dump_callback(value, put_indented, writer, flags))
+		writer->failed = true;
+	json_decref(value);
+}
+
+static void put_key(const struct writer *writer, const char *key, bool first)
+{
+	if (!first)
+		putc(',', writer->out);
+	put_break(writer);
+	fprintf(writer->out, writer->one_line ? "\"%s\":" : "\"%s\": ", key);
+}
+
+static void put_member(struct writer *writer, const char *key, json_t *value)
+{
+	put_key(writer, key, false);
+	put_value(writer, value);
+}
+
+static void put_sites(struct writer *writer, const struct model *model)
+{
+	put_key(writer, "sites", false);
+	putc('[', writer->out);
+	writer->indent++;
+	for (size_t i = 0; i < model->nr_sites && !writer->failed; i++) {
+		if (i)
+			putc(',', writer->out);
+		put_break(writer);
+		put_value(writer, site(model, &model->sites[i]));
+	}
+	writer->indent--;
+	if (model->nr_sites)
+		put_break(writer);
+	putc(']', writer->out);
+}
+
+int json_print(const struct model *model, const struct report_style *style, FILE *out)
+{
+	struct writer writer = { .out = out, .one_line = style->one_line, .indent = 1 };
+
+	putc('{', out);
+	put_key(&writer, "version", true);
+	put_value(&writer, json_string(MEMTRACE_VERSION));
+	put_member(&writer, "verdict", json_string(verdict(model)));
+	put_member(&writer, "target", target(model->facts));
+	put_member(&writer, "run", run(model));
+	put_member(&writer, "heap", heap(model->totals));
+	put_member(&writer, "memory", memory(model->facts));
+	put_member(&writer, "modules", modules(model->facts));
+	put_sites(&writer, model);
+	put_member(&writer, "errors", json_array());
+	writer.indent = 0;
+	put_break(&writer);
+	fputs("}\n", out);
+	if (writer.failed)
+		return -ENOMEM;
+	return ferror(out) ? -EIO : 0;
+}

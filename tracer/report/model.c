@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Groups and ranks: one pass over the sites, one over the blocks, one sort; then the names,
+ * then the verdict.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names.h"
+#include "places.h"
+
+static void note_site(struct model *model, uint32_t id)
+{
+	const struct site *site = sites_get(model->heap->sites, id);
+	struct model_site *added = &model->sites[model->nr_sites];
+
+	if (!site->live_blocks)
+		return;
+	*added = (struct model_site){
+		.site = site,
+		.id = id,
+		.function = site->function < model->facts->nr_functions ?
+			    model->facts->functions[site->function].name : "allocator",
+		.growing = sites_growing(model->heap->sites, id),
+		.bytes = site->live_bytes,
+		.blocks = site->live_blocks,
+		.oldest_ns = UINT64_MAX,
+		.smallest_bytes = UINT64_MAX,
+		.truncated = stacks_get(model->heap->stacks, site->stack).truncated,
+	};
+	model->nr_sites++;
+	if (added->growing) {
+		model->nr_growing++;
+		model->growing_bytes += added->bytes;
+		model->growing_blocks += added->blocks;
+	}
+}
+
+static void note_block(struct model_site *site, const struct block *block)
+{
+	if (block->time_ns < site->oldest_ns) {
+		site->oldest_ns = block->time_ns;
+		site->oldest_address = block->address;
+	}
+	if (block->time_ns > site->newest_ns)
+		site->newest_ns = block->time_ns;
+	if (block->size < site->smallest_bytes)
+		site->smallest_bytes = block->size;
+	if (block->size > site->largest_bytes)
+		site->largest_bytes = block->size;
+}
+
+static int collect(struct model *model)
+{
+	uint32_t nr = sites_count(model->heap->sites), cursor = 0;
+	struct model_site **by_id = calloc(nr + 1, sizeof(*by_id));
+	const struct block *block;
+
+	model->sites = calloc((size_t)nr + 1, sizeof(*model->sites));
+	if (!by_id || !model->sites) {
+		free(by_id);
+		return -ENOMEM;
+	}
+	for (uint32_t id = 0; id < nr; id++) {
+		by_id[id] = &model->sites[model->nr_sites];
+		note_site(model, id);
+	}
+	while ((block = ledger_next(&model->heap->ledger, &cursor)))
+		note_block(by_id[block->site], block);
+	free(by_id);
+	return 0;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* The last two only make the order the same in every run. */
+static int compare_sites(const void *a, const void *b)
+{
+	const struct model_site *left = a, *right = b;
+	int order = compare(right->bytes, left->bytes);
+
+	if (!order)
+		order = compare(right->blocks, left->blocks);
+	if (!order)
+		order = compare(left->site->first_ns, right->site->first_ns);
+	if (!order)
+		order = compare(left->site->stack, right->site->stack);
+	return order ? order : compare(left->site->function, right->site->function);
+}
+
+static const char *operator_new(const struct model_frame *frame)
+{
+	static const char single[] = "operator new", array[] = "operator new[]";
+	const char *function = frame->function ? frame->function : "";
+
+	if (!strncmp(function, "operator new(", strlen("operator new(")))
+		return single;
+	return !strncmp(function, "operator new[](", strlen("operator new[](")) ? array : NULL;
+}
+
+/* Who reads the report called new, whatever new calls. */
+static void strip_operator_new(struct model_site *site)
+{
+	const char *function;
+	size_t nr = 0;
+
+	while (nr < site->nr_frames && (function = operator_new(&site->stack[nr]))) {
+		site->function = function;
+		nr++;
+	}
+	site->nr_frames -= nr;
+	memmove(site->stack, site->stack + nr, site->nr_frames * sizeof(*site->stack));
+}
+
+static bool is_bare(const struct model *model, const struct model_site *site)
+{
+	const struct run_module *module;
+
+	if (!site->nr_frames || site->stack[0].file)
+		return false;
+	module = place_module(model->facts, site->stack[0].code);
+	return module && module->known &&
+	       symbolizer_lacks_debug_info(model->symbolizer, module->symbolizer_id);
+}
+
+static void note_bare(struct model *model, uint32_t module)
+{
+	struct bare_module *bare = model->bare_modules;
+	struct bare_module *end = bare + model->nr_bare_modules;
+
+	while (bare < end && bare->module != module)
+		bare++;
+	if (bare == end) {
+		*bare = (struct bare_module){ .module = module };
+		model->nr_bare_modules++;
+	}
+	bare->nr_sites++;
+}
+
+static int find_bare(struct model *model)
+{
+	model->bare_modules = calloc(model->facts->nr_modules + 1, sizeof(*model->bare_modules));
+	if (!model->bare_modules)
+		return -ENOMEM;
+	for (size_t i = 0; i < model->nr_sites && model->symbolizer; i++) {
+		const struct model_site *site = &model->sites[i];
+
+		if (is_bare(model, site))
+			note_bare(model, code_module(site->stack[0].code) - 1);
+	}
+	return 0;
+}
+
+static enum verdict judge(const struct model *model)
+{
+	const struct run_facts *facts = model->facts;
+
+	if (facts->incomplete || model->totals->lost_events)
+		return VERDICT_INCOMPLETE;
+	if (model->nr_growing)
+		return VERDICT_GROWING;
+	if (model->nr_sites)
+		return VERDICT_UNFREED;
+	return facts->launched && facts->end != RUN_DETACHED ? VERDICT_NO_LEAK :
+							       VERDICT_NO_LEAK_SEEN;
+}
+
+static int build(struct model *model)
+{
+	int error = collect(model);
+
+	if (error)
+		return error;
+	qsort(model->sites, model->nr_sites, sizeof(*model->sites), compare_sites);
+	error = names_resolve(model);
+	if (error)
+		return error;
+	for (size_t i = 0; i < model->nr_sites; i++)
+		strip_operator_new(&model->sites[i]);
+	model->verdict = judge(model);
+	return find_bare(model);
+}
+
+int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
+		struct symbolizer *symbolizer)
+{
+	struct model new = {
+		.facts = facts,
+		.totals = &heap->totals,
+		.heap = heap,
+		.symbolizer = symbolizer,
+	};
+	int error;
+
+	heap_settle(heap);
+	heap_tick(heap, facts->duration_ns);
+	error = build(&new);
+	if (error)
+		model_release(&new);
+	else
+		*model = new;
+	return error;
+}
+
+void model_release(struct model *model)
+{
+	for (size_t i = 0; i < model->nr_sites; i++)
+		free(model->sites[i].stack);
+	for (size_t i = 0; i < model->nr_tables; i++)
+		symbol_table_release(model->tables[i]);
+	free(model->sites);
+	free(model->tables);
+	free(model->bare_modules);
+	memset(model, 0, sizeof(*model));
+}

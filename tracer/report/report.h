@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From a finished run to what the user reads.  model.c groups and ranks the live blocks into
+ * sites, has the symbolizer name their frames and judges the verdict; one file a format
+ * prints the model.  A format is a row in a table of operations:
+ *
+ *     text    the first line is the answer; see report/text.c
+ *     json    the stable interface; see report/json.c
+ *     folded  root;...;leaf BYTES, for flame graphs
+ *
+ * One thread.  Bytes as asked for, times in ns since the attach.  Functions return 0 or
+ * -errno; nothing that comes from the target reaches a stream without report_inert().
+ */
+#ifndef MEMTRACE_REPORT_H
+#define MEMTRACE_REPORT_H
+
+#include <stdio.h>
+
+#include "../heap/heap.h"
+#include "run_facts.h"
+
+enum verdict {
+	VERDICT_LEAK,		/* needs a scan of memory */
+	VERDICT_GROWING,
+	VERDICT_NO_LEAK,	/* all was freed before the end */
+	VERDICT_NO_LEAK_SEEN,	/* while attached, all that was allocated was freed */
+	VERDICT_UNFREED,	/* all that may be said without a scan */
+	VERDICT_INCOMPLETE,
+};
+
+struct model_frame {
+	code_t code;			/* return address; the same for inlined frames */
+	const char *function;		/* NULL: not known */
+	const char *file;		/* NULL: not known */
+	uint32_t line;
+	bool inlined;
+};
+
+struct model_site {
+	const struct site *site;
+	uint32_t id;			/* of site */
+	const char *function;		/* "malloc", "operator new" */
+	bool growing;
+	uint64_t bytes, blocks;		/* live */
+	uint64_t oldest_ns, newest_ns;	/* births of its live blocks */
+	taddr_t oldest_address;
+	uint64_t smallest_bytes, largest_bytes;	/* of its live blocks */
+	struct model_frame *stack;	/* innermost first, operator new's own frames removed */
+	size_t nr_frames;
+	bool truncated;
+};
+
+struct model {
+	const struct run_facts *facts;
+	const struct heap_totals *totals;
+	const struct heap *heap;
+	enum verdict verdict;
+	/* Sites with live blocks: by bytes, then blocks (both falling), then first_ns. */
+	struct model_site *sites;
+	size_t nr_sites;
+	size_t nr_growing;
+	uint64_t growing_bytes, growing_blocks;
+	/* Modules without DWARF that call the allocator. */
+	struct bare_module {
+		uint32_t module;	/* index of facts->modules */
+		size_t nr_sites;	/* whose stack[0] lies in it */
+	} *bare_modules;
+	size_t nr_bare_modules;
+	bool nameless;			/* the symbolizer was not asked, or failed */
+	struct symbol_table **tables;	/* own the names */
+	size_t nr_tables;
+	struct symbolizer *symbolizer;	/* for source lines; NULL: none */
+};
+
+/* Settles the heap and takes it to the end of the run, so that it must not change any more
+ * while the model lives.  symbolizer == NULL: no names, quickly (a second Ctrl-C). */
+int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
+		struct symbolizer *symbolizer);
+void model_release(struct model *model);
+
+struct report_style {
+	bool color;
+	bool one_line;		/* json: one document a line */
+	size_t top;		/* text: sites shown; 0 = all */
+};
+
+struct report_format {
+	const char *name;
+	int (*print)(const struct model *model, const struct report_style *style, FILE *out);
+};
+
+/* NULL: no such format. */
+const struct report_format *report_format_find(const char *name);
+/* The i-th format, NULL past the last. */
+const struct report_format *report_format_at(size_t i);
+
+/* Copies text so that it can do nothing to a terminal: control characters become \xNN or
+ * \uNNNN, so do those that turn the direction of writing, and bytes that are not UTF-8 become
+ * U+FFFD.  What does not fit ends in "...".  bytes > 0; always terminated; returns buffer. */
+const char *report_inert(char *buffer, size_t bytes, const char *text);
+
+#endif

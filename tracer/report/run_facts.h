@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a run was, as far as a report tells it: filled in by trace, read by the reports.
+ * Strings belong to the run and outlive the report; those that came from the target may hold
+ * any byte and are made inert by whoever prints them.
+ */
+#ifndef MEMTRACE_REPORT_RUN_FACTS_H
+#define MEMTRACE_REPORT_RUN_FACTS_H
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "../../symbolizer/symbolizer.h"
+#include "../base/types.h"
+
+enum run_end {
+	RUN_DETACHED,		/* the process runs on */
+	RUN_EXITED,		/* code */
+	RUN_KILLED,		/* signal */
+	RUN_LOST,		/* it ended, nobody knows how */
+};
+
+struct run_function {
+	const char *name;	/* "malloc", "operator new" */
+	const char *module;	/* path */
+	const char *engine;
+};
+
+/* A module that was seen, whether or not it is still there.  modules[i] has id i + 1, as in
+ * code_module(). */
+struct run_module {
+	const char *path;
+	uint64_t bias;		/* vaddr + bias = address in the target */
+	uint32_t symbolizer_id;
+	bool known;		/* symbolizer_id and build_id are valid */
+	const uint8_t *build_id;
+	size_t build_id_bytes;
+};
+
+struct run_facts {
+	pid_t pid;
+	char *const *command;		/* NULL terminated */
+	const char *exe;
+	const char *name;		/* short, for messages: base name of the program */
+	bool launched;
+	unsigned execs;
+	enum run_end end;
+	int end_value;			/* exit code or signal */
+
+	const char *engine;		/* "break" */
+	struct timespec started;	/* CLOCK_REALTIME, at the attach */
+	uint64_t duration_ns, attach_pause_ns, detach_pause_ns;
+	uint64_t stops;			/* breakpoint stops */
+	uint64_t stopped_ns;		/* time the target's threads spent in them, estimated */
+	uint64_t dropped;		/* events known to be lost by the engine */
+	const char *incomplete;		/* why nothing may be concluded; NULL if nothing is amiss */
+
+	const struct run_function *functions;
+	size_t nr_functions;
+	const struct run_module *modules;
+	size_t nr_modules;
+
+	uint64_t rss_start_bytes, rss_end_bytes;
+};
+
+#endif

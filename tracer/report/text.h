@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The text report's parts, in the order in which they are read.  Words must not mislead:
+ * "unfreed" is all that may be said without a scan of memory; "growing" is what gained bytes
+ * in every quarter of the trace.
+ */
+#ifndef MEMTRACE_REPORT_TEXT_H
+#define MEMTRACE_REPORT_TEXT_H
+
+#include "report.h"
+
+struct text {
+	const struct model *model;
+	const struct report_style *style;
+	FILE *out;
+};
+
+/* Longest text of the target's that is shown in one piece. */
+#define TEXT_NAME_BYTES 256
+
+/* Rates and ages of shorter runs would say nothing. */
+#define TEXT_RATE_NS 1000000000
+
+enum text_color {
+	TEXT_PLAIN,
+	TEXT_BOLD,
+	TEXT_RED,	/* both bold as well */
+	TEXT_YELLOW,
+};
+
+void text_color(const struct text *text, enum text_color color);
+
+/* "PREPOSITION its exit (status 0)", "CONJUNCTION signal 9 (Killed) ended it"; nothing for a
+ * process that runs on. */
+void text_end(const struct text *text, const char *preposition, const char *conjunction);
+
+/* How many sites are shown. */
+size_t text_shown(const struct text *text);
+
+void text_verdict(const struct text *text);	/* the answer */
+void text_run(const struct text *text);		/* what was traced, at what cost; the totals */
+void text_site(const struct text *text, size_t i);
+void text_notes(const struct text *text);	/* what is not shown, and why; what to do next */
+
+#endif

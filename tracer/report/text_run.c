@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What was traced and what it cost, then the totals in valgrind's words, which people and
+ * their scripts know: it says "1 blocks" too.
+ */
+#include <string.h>
+
+#include "text.h"
+#include "units.h"
+
+#define INDENT "         "
+
+/* Growth of the resident set worth a word, unless the traced blocks explain a quarter of it. */
+#define RSS_GREW_BYTES (64ull << 20)
+
+static void put_traced(const struct text *text)
+{
+	const struct model *model = text->model;
+	const struct run_facts *facts = model->facts;
+	char started[32] = "?";
+	struct tm utc;
+
+	if (gmtime_r(&facts->started.tv_sec, &utc))
+		strftime(started, sizeof(started), "%Y-%m-%d %H:%M:%S UTC", &utc);
+	fprintf(text->out, "\nTraced   %s from %s", units_time(facts->duration_ns).text, started);
+	if (facts->end != RUN_DETACHED) {
+		putc(' ', text->out);
+		text_end(text, "until", "until");
+	}
+	fprintf(text->out, "; %s: %s dropped, %s\n",
+		units_count(model->totals->events, "event").text,
+		units_number(facts->dropped + model->totals->lost_events).text,
+		units_count(model->totals->replaced_blocks, "missed free").text);
+}
+
+/* What most runs have none of. */
+static void put_oddities(const struct text *text)
+{
+	const struct heap_totals *totals = text->model->totals;
+
+	if (text->model->facts->execs)
+		fprintf(text->out, INDENT "%s: this is the last program's report\n",
+			units_count(text->model->facts->execs, "exec").text);
+	if (totals->failed_allocs)
+		fprintf(text->out, INDENT "%s found no memory\n",
+			units_count(totals->failed_allocs, "allocation").text);
+	if (totals->truncated_stacks)
+		fprintf(text->out, INDENT "%s with more frames than are kept: see -k\n",
+			units_count(totals->truncated_stacks, "allocation").text);
+}
+
+static void put_cost(const struct text *text)
+{
+	const struct run_facts *facts = text->model->facts;
+
+	fputs("Cost     ", text->out);
+	if (facts->attach_pause_ns)
+		fprintf(text->out, "paused %s (attach)%s", units_time(facts->attach_pause_ns).text,
+			facts->detach_pause_ns ? ", " : "; ");
+	if (facts->detach_pause_ns)
+		fprintf(text->out, "%s%s (detach); ", facts->attach_pause_ns ? "" : "paused ",
+			units_time(facts->detach_pause_ns).text);
+	fprintf(text->out, "%s, about %s of its time, engine %s\n",
+		units_count(facts->stops, "stop").text, units_time(facts->stopped_ns).text,
+		facts->engine);
+}
+
+static void put_process(const struct text *text)
+{
+	const struct run_facts *facts = text->model->facts;
+	uint64_t start = facts->rss_start_bytes, end = facts->rss_end_bytes;
+	bool grew = end > start;
+	uint64_t change = grew ? end - start : start - end;
+
+	if (!start || !end)
+		return;
+	fprintf(text->out, "Process  RSS %s -> %s MiB (%s%s MiB); traced blocks in use %s MiB\n",
+		units_mib(start).text, units_mib(end).text, grew ? "+" : "-",
+		units_mib(change).text, units_mib(text->model->totals->live_bytes).text);
+	if (grew && change >= RSS_GREW_BYTES && text->model->totals->live_bytes < change / 4)
+		fputs(INDENT "most growth is not in these blocks: mmap, stacks, a garbage"
+		      " collector's heap, fragmentation\n", text->out);
+}
+
+static const char *end_word(const struct run_facts *facts)
+{
+	static const char *const words[] = {
+		[RUN_DETACHED] = "detach",
+		[RUN_EXITED] = "exit",
+		[RUN_KILLED] = "its death",
+		[RUN_LOST] = "its end",
+	};
+
+	return words[facts->end];
+}
+
+static void put_summary(const struct text *text)
+{
+	const struct heap_totals *totals = text->model->totals;
+	const struct run_facts *facts = text->model->facts;
+	const char *since = facts->launched ? "" : " since the attach";
+
+	fprintf(text->out, "\nHEAP SUMMARY:\n    in use at %s: %s bytes in %s blocks%s%s\n",
+		end_word(facts), units_number(totals->live_bytes).text,
+		units_number(totals->live_blocks).text, facts->launched ? "" : " allocated", since);
+	fprintf(text->out, "  total heap usage: %s allocs, %s frees, %s bytes allocated%s\n",
+		units_number(totals->allocs).text, units_number(totals->frees).text,
+		units_number(totals->bytes_allocated).text, since);
+	if (totals->unknown_frees)
+		fprintf(text->out, "        also freed: %s %s\n",
+			units_count(totals->unknown_frees, "block").text,
+			facts->launched ? "never seen allocated" : "from before the attach");
+}
+
+void text_run(const struct text *text)
+{
+	put_traced(text);
+	put_oddities(text);
+	put_cost(text);
+	put_process(text);
+	put_summary(text);
+}
