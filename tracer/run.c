@@ -24,6 +24,17 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path ? path : "?";
 }
 
+/* The name that ps shows, in full where the kernel has cut it: the program's own may be that
+ * of a link's target. */
+static const char *short_name(const struct run *run)
+{
+	const char *program = base_name(run->exe);
+
+	if (!run->comm || !strncmp(program, run->comm, strlen(run->comm)))
+		return program;
+	return run->comm;
+}
+
 static void learn_names(struct run *run)
 {
 	free(run->exe);
@@ -32,7 +43,9 @@ static void learn_names(struct run *run)
 	run->command = procfs_command(run->process->pid);
 	run->facts.exe = run->exe;
 	run->facts.command = run->command;
-	run->facts.name = base_name(run->exe);
+	free(run->comm);
+	run->comm = procfs_comm(run->process->pid);
+	run->facts.name = short_name(run);
 }
 
 int run_create(const struct options *options, struct files *files, struct process *process,
@@ -69,6 +82,7 @@ void run_destroy(struct run *run)
 	probe_destroy(run->probe);
 	heap_deinit(&run->heap);
 	free(run->exe);
+	free(run->comm);
 	free(run->command);
 	free(run->functions);
 	free(run->modules);

@@ -23,7 +23,7 @@ struct run {
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool over;
 	struct run_facts facts;
-	char *exe, **command;
+	char *exe, *comm, **command;
 	struct run_function *functions;
 	struct run_module *modules;
 };

@@ -107,7 +107,6 @@ int trace_start(struct trace *trace)
 {
 	int error = 0;
 
-	trace->began_ns = trace->last_progress_ns = clock_ns();
 	if (trace->options->command)
 		error = launch(trace);
 	for (size_t i = 0; !error && i < trace->options->nr_pids; i++)
@@ -117,6 +116,7 @@ int trace_start(struct trace *trace)
 			detach_run(trace, trace->runs.items[i]);
 		return error;
 	}
+	trace->began_ns = trace->last_progress_ns = clock_ns();
 	trace->placement = placement_start();
 	if (!trace->options->command)
 		progress_begin(trace);

@@ -43,20 +43,28 @@ static const char *past_arguments(const char *name, const char *open)
 	return NULL;
 }
 
+/* A '<' that opens arguments: in what is written so far there is no operator before it. */
+static bool opens(const char *name, const char *out, char c)
+{
+	return c == '<' && !ends_with(name, out, "operator") && !ends_with(name, out, "operator<");
+}
+
 void templates_fold(char *name)
 {
 	char *out = name;
-	const char *end;
+	const char *at = name;
 
-	for (const char *at = name; *at;) {
-		end = *at == '<' && !ends_with(name, out, "operator") &&
-		      !ends_with(name, out, "operator<") ? past_arguments(at, at) : NULL;
-		if (end && (size_t)(end - at) > strlen(FOLDED)) {
+	while (*at) {
+		const char *end = opens(name, out, *at) ? past_arguments(at, at) : at;
+
+		if (!end)	/* a name of no sense: left as it is, whatever it costs in width */
+			break;
+		if ((size_t)(end - at) > strlen(FOLDED)) {
 			out = mempcpy(out, FOLDED, strlen(FOLDED));
 			at = end;
 		} else {
 			*out++ = *at++;
 		}
 	}
-	*out = '\0';
+	memmove(out, at, strlen(at) + 1);
 }

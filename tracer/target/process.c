@@ -162,14 +162,22 @@ void process_destroy(struct targets *targets, struct process *process)
 	free(process);
 }
 
-/* 0 also for a thread that is gone or a zombie: SEIZE answers EPERM for the latter. */
+/* SEIZE answers EPERM for a thread that is about to be reaped. */
+static bool is_dead(pid_t pid, pid_t tid)
+{
+	char state = procfs_state(pid, tid);
+
+	return !state || state == 'Z' || state == 'X';
+}
+
+/* 0 also for a thread that is gone. */
 static int seize_thread(struct targets *targets, struct process *process, pid_t tid,
 			size_t *added)
 {
 	struct thread *thread;
 	int error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
 
-	if (error == -ESRCH || (error == -EPERM && procfs_state(process->pid, tid) == 'Z'))
+	if (error == -ESRCH || (error == -EPERM && is_dead(process->pid, tid)))
 		return 0;
 	if (error)
 		return error;

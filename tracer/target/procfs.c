@@ -110,6 +110,17 @@ char *procfs_exe(pid_t pid)
 	return length < 0 ? NULL : strndup(target, (size_t)length);
 }
 
+char *procfs_comm(pid_t pid)
+{
+	char name[64], path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	if (read_file(path, name, sizeof(name)) <= 0)
+		return NULL;
+	name[strcspn(name, "\n")] = '\0';
+	return strdup(name);
+}
+
 static char **split_command(const char *text, size_t bytes)
 {
 	size_t nr = 0, i = 0;

@@ -23,6 +23,8 @@ long procfs_status_number(pid_t pid, const char *key);
 uint64_t procfs_rss_bytes(pid_t pid);
 /* Where /proc/PID/exe points; NULL if unknown.  The caller frees it. */
 char *procfs_exe(pid_t pid);
+/* The name that ps shows, cut to 15 bytes; NULL if unknown.  The caller frees it. */
+char *procfs_comm(pid_t pid);
 /* /proc/PID/cmdline as a NULL-terminated vector in one block; NULL if unknown or empty. */
 char **procfs_command(pid_t pid);
 
