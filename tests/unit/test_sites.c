@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is counted at a site, and which sites grow. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../tracer/heap/sites.h"
+
+#define MS 1000000ull
+
+static struct sites *sites;
+
+static int setup(void **state)
+{
+	return sites_create(&sites);
+}
+
+static int teardown(void **state)
+{
+	sites_destroy(sites);
+	return 0;
+}
+
+static uint32_t intern(uint32_t function, uint32_t stack)
+{
+	uint32_t id = UINT32_MAX;
+
+	assert_int_equal(sites_intern(sites, function, stack, &id), 0);
+	return id;
+}
+
+static void one_site_a_pair(void **state)
+{
+	assert_int_equal(intern(0, 31), 0);
+	assert_int_equal(intern(1, 0), 1);
+	assert_int_equal(intern(0, 31), 0);
+	for (uint32_t i = 0; i < 5000; i++)
+		assert_int_equal(intern(7, i), 2 + i);
+	assert_int_equal(intern(7, 4999), 5001);
+	assert_int_equal(sites_count(sites), 5002);
+}
+
+static void counts(void **state)
+{
+	const struct site *site;
+
+	intern(0, 0);
+	sites_alloc(sites, 0, 10, 5);
+	sites_alloc(sites, 0, 20, 6);
+	sites_free(sites, 0, 10, 5, 25);
+	sites_alloc(sites, 0, 1, 40);
+	sites_free(sites, 0, 1, 40, 44);
+	site = sites_get(sites, 0);
+	assert_int_equal(site->allocs, 3);
+	assert_int_equal(site->frees, 2);
+	assert_int_equal(site->live_blocks, 1);
+	assert_int_equal(site->live_bytes, 20);
+	assert_int_equal(site->peak_bytes, 30);
+	assert_int_equal(site->first_ns, 5);
+	assert_int_equal(site->last_ns, 40);
+	assert_int_equal(site->lifetime_min_ns, 4);
+	assert_int_equal(site->lifetime_max_ns, 20);
+	assert_int_equal(site->lifetime_sum_ns, 24);
+}
+
+static void a_clock_behind_is_no_lifetime(void **state)
+{
+	intern(0, 0);
+	sites_alloc(sites, 0, 10, 100);
+	sites_free(sites, 0, 10, 100, 99);
+	assert_int_equal(sites_get(sites, 0)->lifetime_max_ns, 0);
+}
+
+static void instants_halve(void **state)
+{
+	uint64_t distance;
+
+	intern(0, 0);
+	assert_int_equal(sites_instants(sites, &distance), 0);
+	for (uint64_t i = 1; i <= 18; i++) {
+		sites_alloc(sites, 0, 1, i);
+		sites_tick(sites, i * 250 * MS);
+	}
+	assert_int_equal(sites_instants(sites, &distance), 9);
+	assert_int_equal(distance, 500 * MS);
+	for (uint64_t i = 0; i < 9; i++)
+		assert_int_equal(sites_get(sites, 0)->instant_bytes[i], 2 * (i + 1));
+	assert_int_equal(sites_get(sites, 0)->instant_bytes[9], 0);
+}
+
+static void a_late_tick_takes_all_that_are_due(void **state)
+{
+	uint64_t distance;
+
+	intern(0, 0);
+	sites_alloc(sites, 0, 3, 0);
+	sites_tick(sites, 3600 * 1000 * MS);
+	assert_in_range(sites_instants(sites, &distance), 8, 16);
+	assert_true(distance * 17 > 3600 * 1000 * MS);
+	assert_int_equal(sites_get(sites, 0)->instant_bytes[7], 3);
+}
+
+/* Allocates what each of `nr` equal spans of the run adds, and frees what it takes away. */
+static bool grows(const int *spans, size_t nr, uint64_t span_ns)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (spans[i] > 0)
+			sites_alloc(sites, 0, (uint64_t)spans[i], 0);
+		if (spans[i] < 0)
+			sites_free(sites, 0, (uint64_t)-spans[i], 0, 0);
+		sites_tick(sites, (i + 1) * span_ns);
+	}
+	return sites_growing(sites, 0);
+}
+
+static void growing(void **state)
+{
+	intern(0, 0);
+	assert_true(grows((int[]){ 5, 1, 1, 1 }, 4, 250 * MS));
+}
+
+static void not_growing_without_the_first_quarter(void **state)
+{
+	intern(0, 0);
+	assert_false(grows((int[]){ 0, 1, 1, 1 }, 4, 250 * MS));
+}
+
+static void not_growing_when_one_quarter_rests(void **state)
+{
+	intern(0, 0);
+	assert_false(grows((int[]){ 4, 4, 0, 4 }, 4, 250 * MS));
+}
+
+static void not_growing_when_it_shrinks_at_last(void **state)
+{
+	intern(0, 0);
+	assert_false(grows((int[]){ 8, 1, 1, -1 }, 4, 250 * MS));
+}
+
+static void too_short_to_tell(void **state)
+{
+	intern(0, 0);
+	assert_false(grows((int[]){ 1, 1, 1 }, 3, 250 * MS));
+}
+
+static void growing_for_long(void **state)
+{
+	int spans[240];
+
+	for (size_t i = 0; i < 240; i++)
+		spans[i] = 1;
+	intern(0, 0);
+	assert_true(grows(spans, 240, 250 * MS));
+}
+
+static void quarters_of_any_length(void **state)
+{
+	struct site_quarters quarters;
+
+	intern(0, 0);
+	for (uint64_t ms = 10; ms <= 100000; ms += 10) {
+		sites_alloc(sites, 0, 1, ms);
+		sites_tick(sites, ms * MS);
+		if (!sites_quarters(sites, 0, &quarters)) {
+			assert_true(ms < 1000);
+			continue;
+		}
+		assert_true(sites_growing(sites, 0));
+		assert_int_equal(quarters.end_ns[3], ms * MS);
+		for (size_t i = 0; i < 4; i++)
+			assert_int_equal(quarters.bytes[i], quarters.end_ns[i] / MS / 10);
+	}
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(one_site_a_pair), CASE(counts), CASE(a_clock_behind_is_no_lifetime),
+		CASE(instants_halve), CASE(a_late_tick_takes_all_that_are_due), CASE(growing),
+		CASE(not_growing_without_the_first_quarter),
+		CASE(not_growing_when_one_quarter_rests),
+		CASE(not_growing_when_it_shrinks_at_last), CASE(too_short_to_tell),
+		CASE(growing_for_long), CASE(quarters_of_any_length),
+	};
+
+	return cmocka_run_group_tests_name("sites", tests, NULL, NULL);
+}
