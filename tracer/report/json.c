@@ -68,11 +68,14 @@ static json_t *functions(const struct run_facts *facts)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < facts->nr_functions; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o}",
-			"name", text(facts->functions[i].name),
-			"module", text(facts->functions[i].module),
-			"engine", text(facts->functions[i].engine)));
+	for (size_t i = 0; i < facts->nr_functions; i++) {
+		const struct run_function *function = &facts->functions[i];
+
+		if (function->engine)
+			json_array_append_new(list, json_pack("{s:o, s:o, s:o}",
+				"name", text(function->name), "module", text(function->module),
+				"engine", text(function->engine)));
+	}
 	return list;
 }
 

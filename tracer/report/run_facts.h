@@ -23,7 +23,7 @@ enum run_end {
 struct run_function {
 	const char *name;	/* "malloc", "operator new" */
 	const char *module;	/* path */
-	const char *engine;
+	const char *engine;		/* NULL: known, but not traced at the end */
 };
 
 /* A module that was seen, whether or not it is still there.  modules[i] has id i + 1, as in

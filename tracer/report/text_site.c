@@ -21,6 +21,9 @@
 /* Frames whose source is asked for: each may cost a search for a file that is not there. */
 #define SOURCE_TRIES 4
 
+/* Deeper stacks are of interpreters and recursion, and are read by nobody. */
+#define FRAMES_SHOWN 32
+
 static void put_head(const struct text *text, const struct model_site *site, size_t number)
 {
 	text_color(text, TEXT_BOLD);
@@ -109,12 +112,19 @@ static size_t name_frame(char *buffer, size_t bytes, const struct text *text,
 }
 
 /* What called main() is the same in every program. */
-static size_t nr_frames_shown(const struct model_site *site)
+static size_t nr_frames_to_main(const struct model_site *site)
 {
 	for (size_t i = site->nr_frames; i-- > 0;)
 		if (site->stack[i].function && !strcmp(site->stack[i].function, "main"))
 			return i + 1;
 	return site->nr_frames;
+}
+
+static size_t nr_frames_shown(const struct model_site *site)
+{
+	size_t nr = nr_frames_to_main(site);
+
+	return nr > FRAMES_SHOWN ? FRAMES_SHOWN : nr;
 }
 
 static size_t column_width(const struct text *text, const struct model_site *site)
@@ -183,6 +193,19 @@ static bool put_source(const struct text *text, const struct model_frame *frame)
 	return true;
 }
 
+static void put_rest(const struct text *text, const struct model_site *site)
+{
+	size_t hidden = nr_frames_to_main(site) - nr_frames_shown(site);
+
+	if (!site->nr_frames)
+		fputs("      (no caller could be found)\n", text->out);
+	if (hidden)
+		fprintf(text->out, "      ... %s; --format json shows all\n",
+			units_count(hidden, "more frame").text);
+	if (site->truncated)
+		fputs("      ... and callers that were not kept: see -k\n", text->out);
+}
+
 static void put_stack(const struct text *text, const struct model_site *site)
 {
 	size_t width = column_width(text, site);
@@ -195,10 +218,7 @@ static void put_stack(const struct text *text, const struct model_site *site)
 		if (tries && is_own_source(frame))
 			tries = put_source(text, frame) ? 0 : tries - 1;
 	}
-	if (site->truncated)
-		fputs("      ... and callers that were not kept: see -k\n", text->out);
-	else if (!site->nr_frames)
-		fputs("      (no caller could be found)\n", text->out);
+	put_rest(text, site);
 }
 
 void text_site(const struct text *text, size_t i)
