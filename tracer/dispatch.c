@@ -73,14 +73,14 @@ static void free_child(struct trace *trace, struct thread *thread)
 static void on_event(struct trace *trace, struct thread *thread)
 {
 	struct process *process = thread->process;
+	struct run *run = process->run;
 
 	if (process->parent) {
 		free_child(trace, thread);
 		return;
 	}
-	/* Our INTERRUPT may overtake a breakpoint already hit: its SIGTRAP is queued behind
-	 * this stop and must be taken before anything is patched (tracing-notes 1.2). */
-	if (process->holding && thread_trap_pending(thread)) {
+	/* Such a thread must take its trap before anything is patched. */
+	if (process->holding && run && run->probe && probe_trap_pending(run->probe, thread)) {
 		thread->resume_signal = 0;
 		thread_push_on(thread);
 		return;

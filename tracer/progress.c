@@ -169,7 +169,7 @@ void progress_detached(const struct trace *trace)
 		const struct run *run = trace->runs.items[i];
 		char name[80];
 
-		if (run->facts.launched && run->facts.end != RUN_DETACHED)
+		if (trace->options->command && run->facts.end != RUN_DETACHED)
 			continue;
 		report_inert(name, sizeof(name), run->facts.name);
 		if (run->facts.end == RUN_DETACHED)

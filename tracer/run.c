@@ -66,8 +66,6 @@ int run_create(const struct options *options, struct files *files, struct proces
 	run->facts.pid = process->pid;
 	run->facts.launched = process->launched;
 	run->facts.engine = "break";
-	run->epoch_ns = clock_ns();
-	clock_gettime(CLOCK_REALTIME, &run->facts.started);
 	learn_names(run);
 	*out = run;
 	return 0;
@@ -112,6 +110,8 @@ int run_open(struct run *run)
 
 void run_arm(struct run *run)
 {
+	run->epoch_ns = run->probe->options.epoch_ns = clock_ns();
+	clock_gettime(CLOCK_REALTIME, &run->facts.started);
 	probe_arm(run->probe);
 	run->facts.rss_start_bytes = procfs_rss_bytes(run->process->pid);
 	run->facts.rss_end_bytes = run->facts.rss_start_bytes;

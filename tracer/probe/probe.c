@@ -244,6 +244,15 @@ void probe_settle(struct probe *probe, struct thread *thread)
 	(void)thread_set_pc(thread, pc);
 }
 
+bool probe_trap_pending(const struct probe *probe, const struct thread *thread)
+{
+	arch_regs regs;
+
+	return !thread_get_regs(thread, &regs) &&
+	       breakpoint_find(&probe->breakpoints, regs.rip - ARCH_BREAKPOINT_BYTES) &&
+	       thread_trap_pending(thread);
+}
+
 int probe_disarm(struct probe *probe)
 {
 	struct process *process = probe->process;

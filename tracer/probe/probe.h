@@ -87,6 +87,10 @@ size_t probe_nr_armed(const struct probe *probe);
 bool probe_trap(struct probe *probe, struct thread *thread);
 void probe_settle(struct probe *probe, struct thread *thread);
 
+/* The thread has hit a breakpoint, but an INTERRUPT of ours overtook it: the SIGTRAP is queued
+ * behind the stop at hand.  Were the breakpoint taken away now, it would kill the target. */
+bool probe_trap_pending(const struct probe *probe, const struct thread *thread);
+
 /* Modules may have come or gone without the loader's telling; cheap if nothing suggests it. */
 void probe_tick(struct probe *probe);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../base/array.h"
 #include "../base/clock.h"
@@ -162,12 +163,14 @@ void process_destroy(struct targets *targets, struct process *process)
 	free(process);
 }
 
-/* SEIZE answers EPERM for a thread that is about to be reaped. */
-static bool is_dead(pid_t pid, pid_t tid)
+/* SEIZE answers EPERM also for a thread that is about to be reaped, and for one that the
+ * kernel has seized for us since its creator was; that one's first stop will tell of it. */
+static bool needs_no_seize(pid_t pid, pid_t tid)
 {
 	char state = procfs_state(pid, tid);
 
-	return !state || state == 'Z' || state == 'X';
+	return !state || state == 'Z' || state == 'X' ||
+	       procfs_status_number(tid, "TracerPid") == getpid();
 }
 
 /* 0 also for a thread that is gone. */
@@ -177,7 +180,7 @@ static int seize_thread(struct targets *targets, struct process *process, pid_t 
 	struct thread *thread;
 	int error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
 
-	if (error == -ESRCH || (error == -EPERM && is_dead(process->pid, tid)))
+	if (error == -ESRCH || (error == -EPERM && needs_no_seize(process->pid, tid)))
 		return 0;
 	if (error)
 		return error;
