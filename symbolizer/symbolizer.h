@@ -45,10 +45,12 @@ pid_t symbolizer_pid(const struct symbolizer *symbolizer);
 struct elf_segment {		/* one PT_LOAD */
 	uint64_t vaddr, offset, file_bytes, memory_bytes;
 	uint32_t flags;		/* PF_R, PF_W, PF_X */
+	uint32_t unused;	/* no padding: sent as it is */
 };
 
 struct elf_symbol {
 	uint32_t name;		/* index into config.names */
+	uint32_t unused;
 	uint64_t vaddr;
 	uint64_t size_bytes;	/* 0 where the file does not say */
 };

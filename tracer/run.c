@@ -66,6 +66,7 @@ int run_create(const struct options *options, struct files *files, struct proces
 	run->facts.pid = process->pid;
 	run->facts.launched = process->launched;
 	run->facts.engine = "break";
+	run->epoch_ns = clock_ns();
 	learn_names(run);
 	*out = run;
 	return 0;
