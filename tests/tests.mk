@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Everything but the build: deps, check, demo, bench, install.
+# make check CASE=name runs one e2e case or unit program, MEMTRACE=path another memtrace.
+
+PYTHON ?= /usr/bin/python3
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+BIN_DIR = $(DESTDIR)$(PREFIX)/bin
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man/man1
+COMPLETION_DIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+deps:
+	$(Q)sh tests/deps.sh
+
+bench-deps:
+	$(Q)sh tests/deps.sh --bench
+
+check: $(MEMTRACE) $(UNIT)
+	$(Q)BUILD='$(BUILD)' MEMTRACE='$(MEMTRACE)' SAN='$(SAN)' $(PYTHON) tests/run $(CASE)
+
+demo: $(MEMTRACE) $(BUILD)/demo/leaky
+	$(Q)sh tests/demo/run.sh $(MEMTRACE) $(BUILD)/demo/leaky
+
+bench: $(MEMTRACE) $(BENCH)
+	$(Q)sh tests/bench/run.sh $(MEMTRACE) $(BUILD)/bench
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
+
+$(BUILD)/bench/%: tests/bench/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "  BENCH   $@"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+
+# The demonstration is compiled as its user would: it is the target, never sanitized.
+$(BUILD)/demo/leaky: tests/demo/leaky.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -g -O1 -o $@ $<
+
+install: $(MEMTRACE)
+	install -D -m 755 $(MEMTRACE) $(BIN_DIR)/memtrace
+	install -D -m 644 man/memtrace.1 $(MAN_DIR)/memtrace.1
+	install -D -m 644 man/memtrace.bash $(COMPLETION_DIR)/memtrace
+
+uninstall:
+	rm -f $(BIN_DIR)/memtrace $(MAN_DIR)/memtrace.1 $(COMPLETION_DIR)/memtrace
+
+# What deps installs must be there before anything is compiled, also under -j.
+ifneq ($(filter deps bench-deps,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+-include $(UNIT:=.d) $(BENCH:=.d)
+
+.PHONY: deps bench-deps check demo bench install uninstall
