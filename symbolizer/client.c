@@ -296,7 +296,8 @@ static bool are_frames(const struct frames_reply *parts)
 	for (uint32_t i = 0; i < parts->header->nr_frames; i++) {
 		const struct wire_frame *frame = &parts->frames[i];
 
-		if (!frame->function || frame->function >= bytes ||
+		/* 0 stands for none, also where there are no strings at all. */
+		if ((frame->function && frame->function >= bytes) ||
 		    (frame->file && frame->file >= bytes))
 			return false;
 	}
@@ -339,7 +340,7 @@ static struct symbol_table *make_table(const struct frames_reply *parts)
 		const struct wire_frame *frame = &parts->frames[i];
 
 		table->frames[i] = (struct symbol_frame){
-			.function = parts->strings + frame->function,
+			.function = frame->function ? parts->strings + frame->function : NULL,
 			.file = frame->file ? parts->strings + frame->file : NULL,
 			.line = frame->line,
 			.inlined = frame->inlined != 0,

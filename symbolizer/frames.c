@@ -62,12 +62,12 @@ static int add_frame(struct frames *frames, const char *function, const char *fi
 	if (ARRAY_GROW(frames))
 		return -ENOMEM;
 	frames->items[frames->nr] = (struct wire_frame){
-		.function = strings_add(&frames->strings, demangle(function)),
+		.function = function ? strings_add(&frames->strings, demangle(function)) : 0,
 		.file = strings_add(&frames->strings, file),
 		.line = line,
 		.inlined = inlined,
 	};
-	if (!frames->items[frames->nr].function)
+	if (function && !frames->items[frames->nr].function)
 		return -E2BIG;
 	frames->nr++;
 	return 0;
@@ -120,7 +120,7 @@ static const char *function_name(struct module *module, Dwarf_Die *die, uint64_t
 	name = string_of(die, DW_AT_name);
 	if (!name && !inlined)
 		name = symbol_name(module, vaddr);
-	return name ? name : "??";
+	return name;
 }
 
 static const char *absolute(const char *file, Dwarf_Die *unit)
@@ -227,7 +227,7 @@ static int add_symbol(struct module *module, struct dwarf_place *place, uint64_t
 		location = line_of(place);
 	if (!name && !location.file)
 		return 0;
-	return add_frame(frames, name ? name : "??",
+	return add_frame(frames, name,
 			 place ? absolute(location.file, &location.unit) : NULL, location.line,
 			 false);
 }

@@ -82,7 +82,7 @@ int symbolizer_open_module(struct symbolizer *symbolizer, int fd, const char *pa
 void elf_module_release(struct elf_module *module);
 
 struct symbol_frame {
-	const char *function;	/* demangled, with parameters where C++ has them; never NULL */
+	const char *function;	/* demangled, with parameters where C++ has them; or NULL */
 	const char *file;	/* as the debug information has it, absolute if it says; or NULL */
 	uint32_t line;		/* 0: not known */
 	bool inlined;		/* inlined into the next frame */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memtrace: finds leaks in running processes.  Options, attach or launch, trace, report. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -14,6 +15,18 @@
 #include "trace.h"
 
 enum { EXIT_FAILED = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+
+/*
+ * Whoever started us may have closed a standard descriptor: another file must not take its
+ * number and the report with it.  Reads and writes fail as they would have; the command finds
+ * it closed as before.
+ */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+}
 
 static int start_symbolizer(const struct options *options, struct symbolizer **out)
 {
@@ -93,6 +106,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int status;
 
+	fill_standard_descriptors();
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:
 		return 0;

@@ -12,23 +12,38 @@ static uint32_t find_slot(const struct walk *walk, taddr_t slot)
 	return i;
 }
 
-enum call_relation calls_relate(const struct calls *calls, const struct walk *walk, taddr_t sp)
+static bool is_inside(const struct function *function, code_t code)
 {
-	const struct call *inner;
-	uint32_t frame;
+	/* Where its tails are not all known, they are at least in its module. */
+	return function_covers(function, code_pc(code)) ||
+	       (function->tails_unknown && code_module(code) == function->module->id);
+}
 
-	if (!calls->nr)
+/* The walk ended in the allocator's own code, which has no unwind data. */
+static bool ends_inside(const struct walk *walk, const struct function *function)
+{
+	code_t last = walk->nr ? walk->frames[walk->nr - 1] : 0;
+
+	return walk->end == WALK_LOST && walk->nr &&
+	       (is_inside(function, last) ||
+		(!function->module->is_program && code_module(last) == function->module->id));
+}
+
+enum call_relation calls_relate(const struct function *function, taddr_t slot,
+				const struct walk *walk)
+{
+	uint32_t frame = find_slot(walk, slot);
+
+	if (frame < walk->nr && walk->first_signal <= frame)
 		return CALL_OUTERMOST;
-	inner = &calls->items[calls->nr - 1];
-	frame = find_slot(walk, inner->sp);
+	/* The slot may belong to another call by now: what was called must be the function. */
 	if (frame < walk->nr)
-		return walk->first_signal <= frame ? CALL_OUTERMOST : CALL_NESTED;
+		return frame && is_inside(function, walk->frames[frame - 1]) ? CALL_NESTED
+									     : CALL_STALE;
 	/* A handler on another stack, and a walk that did not come back from it. */
-	if (walk->first_signal < walk->nr && walk->end != WALK_OUTERMOST)
-		return CALL_OUTERMOST;
-	/* The allocator has no unwind data: its frames ended the walk below the call's own. */
-	if (walk->end == WALK_LOST && sp < inner->sp &&
-	    (!walk->nr || walk->slots[walk->nr - 1] < inner->sp))
+	if (walk->first_signal < walk->nr)
+		return walk->end == WALK_OUTERMOST ? CALL_STALE : CALL_OUTERMOST;
+	if (ends_inside(walk, function) && walk->slots[walk->nr - 1] < slot)
 		return CALL_NESTED;
 	return CALL_STALE;
 }

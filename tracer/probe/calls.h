@@ -14,6 +14,7 @@
 #define MEMTRACE_PROBE_CALLS_H
 
 #include "../unwind/walk.h"
+#include "functions.h"
 
 #define CALLS_MAX 16
 
@@ -33,13 +34,15 @@ struct calls {
 };
 
 enum call_relation {
-	CALL_OUTERMOST,		/* nothing of this thread's is under way, or a signal came between */
-	CALL_NESTED,		/* made by the innermost one */
-	CALL_STALE,		/* the innermost one's frame is gone: drop it and ask again */
+	CALL_OUTERMOST,		/* a signal handler's: the other one waits beneath */
+	CALL_NESTED,		/* made by it */
+	CALL_STALE,		/* its frame is gone: drop it */
 };
 
-/* How a new entry, whose stack is `walk`, relates to the innermost call under way. */
-enum call_relation calls_relate(const struct calls *calls, const struct walk *walk, taddr_t sp);
+/* How a new entry, whose stack is `walk`, relates to a call of `function` under way, whose
+ * return address lies at `slot`. */
+enum call_relation calls_relate(const struct function *function, taddr_t slot,
+				const struct walk *walk);
 
 /* False when it is full. */
 bool calls_push(struct calls *calls, const struct call *call);

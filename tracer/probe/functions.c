@@ -135,6 +135,9 @@ static int explore_piece(struct function *function, taddr_t address, const struc
 	int error;
 
 	bounds_of(function, address, map, &start, &end);
+	if (ARRAY_GROW(&function->pieces))
+		return -ENOMEM;
+	function->pieces.items[function->pieces.nr++] = (struct function_piece){ start, end };
 	error = flow_explore(code, address, start, end, &flow);
 	if (error) {
 		function->returns_known = false;
@@ -142,6 +145,7 @@ static int explore_piece(struct function *function, taddr_t address, const struc
 	}
 	if (flow.indirect_jump || flow.undecodable)
 		function->returns_known = false;
+	function->tails_unknown |= flow.indirect_jump;
 	error = merge(&function->returns, &flow.returns);
 	if (!error && address == function->address)
 		error = note_calls(function, &flow, code);
@@ -167,7 +171,17 @@ int function_explore(struct function *function, const struct memread *code,
 
 bool function_hands_on_to(const struct function *outer, taddr_t address)
 {
-	return flow_has(&outer->tails, address);
+	/* Through a PLT it may be any other one. */
+	return flow_has(&outer->tails, address) ||
+	       (outer->tails_unknown && outer->address != address);
+}
+
+bool function_covers(const struct function *function, taddr_t pc)
+{
+	for (size_t i = 0; i < function->pieces.nr; i++)
+		if (pc >= function->pieces.items[i].start && pc < function->pieces.items[i].end)
+			return true;
+	return false;
 }
 
 bool function_may_nest(const struct functions *functions, const struct function *function)
@@ -187,6 +201,7 @@ void functions_deinit(struct functions *functions)
 		free(functions->items[i].returns.items);
 		free(functions->items[i].tails.items);
 		free(functions->items[i].calls.items);
+		free(functions->items[i].pieces.items);
 	}
 	free(functions->items);
 	*functions = (struct functions){ 0 };

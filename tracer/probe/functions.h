@@ -17,6 +17,11 @@
 #include "../unwind/map.h"
 #include "allocators.h"
 
+/* A contiguous piece of a function's code: its own, or a tail's. */
+struct function_piece {
+	taddr_t start, end;
+};
+
 struct function {
 	const struct allocator_function *kind;
 	const struct module *module;
@@ -25,7 +30,12 @@ struct function {
 	struct flow_addresses returns;	/* ret instructions */
 	struct flow_addresses tails;	/* every address it may hand its call on to */
 	struct flow_addresses calls;	/* whom its own body calls directly */
+	struct {
+		struct function_piece *items;
+		size_t nr, room;
+	} pieces;
 	bool returns_known;		/* false: an indirect jump may hide some of them */
+	bool tails_unknown;		/* likewise */
 	bool calls_unknown;		/* its own body calls through a pointer or a PLT */
 	bool tried;			/* to arm it */
 	bool armed;
@@ -43,8 +53,11 @@ int functions_find(struct functions *functions, const struct module *module);
 int function_explore(struct function *function, const struct memread *code,
 		     const struct unwind_map *map);
 
-/* True if a call of `outer` may become a call of the function at `address` by jumps alone. */
+/* True if a call of `outer` may become one of another function, at `address`, by jumps alone. */
 bool function_hands_on_to(const struct function *outer, taddr_t address);
+
+/* True if pc lies in its code, tails included. */
+bool function_covers(const struct function *function, taddr_t pc);
 
 /* True if a call of it may make a call of another function of the table. */
 bool function_may_nest(const struct functions *functions, const struct function *function);

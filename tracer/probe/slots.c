@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds and hands out slack behind executable segments. */
+/* Finds and hands out slack behind executable segments and between functions. */
 #include "slots.h"
 
 #include <elf.h>
@@ -9,9 +9,13 @@
 
 #include "../base/array.h"
 #include "allocators.h"
+#include "padding.h"
 
 #define PAGE_BYTES 4096
 #define SLOT_ALIGN 4
+
+/* More than any allocator's functions need. */
+#define ENOUGH_BYTES 1024
 
 static taddr_t page_up(taddr_t address)
 {
@@ -49,13 +53,9 @@ static bool is_lasting(const struct module *module)
 	return module->is_program || !strcmp(module->path, "[vdso]");
 }
 
-static int add_region(struct slots *slots, const struct memory *memory,
-		      const struct module *module, taddr_t start, taddr_t end)
+static int add_region(struct slots *slots, const struct module *module, taddr_t start,
+		      taddr_t end)
 {
-	start = (start + 15) & ~(taddr_t)15;
-	if (start >= end || !is_mapped_code(module, start, end) ||
-	    !is_zero(memory, start, end - start))
-		return 0;
 	if (ARRAY_GROW(slots))
 		return -ENOMEM;
 	slots->items[slots->nr++] = (struct slot_region){
@@ -65,21 +65,48 @@ static int add_region(struct slots *slots, const struct memory *memory,
 	return 0;
 }
 
+/* What is behind one executable segment; *bytes grows by it. */
+static int add_slack(struct slots *slots, const struct memory *memory,
+		     const struct module *module, const struct elf_segment *segment,
+		     size_t *bytes)
+{
+	taddr_t file_end = module->bias + segment->vaddr + segment->file_bytes;
+	taddr_t start = (file_end + 15) & ~(taddr_t)15, end = page_up(file_end);
+
+	if (!(segment->flags & PF_X) || segment->file_bytes != segment->memory_bytes ||
+	    start >= end || !is_mapped_code(module, start, end) ||
+	    !is_zero(memory, start, end - start))
+		return 0;
+	*bytes += end - start;
+	return add_region(slots, module, start, end);
+}
+
+static int add_padding(struct slots *slots, const struct memory *memory,
+		       const struct module *module, size_t *bytes)
+{
+	taddr_t start, end;
+	uint32_t row = 0;
+	int error = 0;
+
+	while (!error && *bytes < ENOUGH_BYTES &&
+	       padding_next(module, &memory->read, &row, &start, &end)) {
+		*bytes += end - start;
+		error = add_region(slots, module, start, end);
+	}
+	return error;
+}
+
 int slots_add_module(struct slots *slots, const struct memory *memory,
 		     const struct module *module)
 {
+	size_t bytes = 0;
 	int error = 0;
 
 	if (!module->file || !module->file->known)
 		return 0;
-	for (size_t i = 0; !error && i < module->file->elf.nr_segments; i++) {
-		const struct elf_segment *segment = &module->file->elf.segments[i];
-		taddr_t end = module->bias + segment->vaddr + segment->file_bytes;
-
-		if (segment->flags & PF_X && segment->file_bytes == segment->memory_bytes)
-			error = add_region(slots, memory, module, end, page_up(end));
-	}
-	return error;
+	for (size_t i = 0; !error && i < module->file->elf.nr_segments; i++)
+		error = add_slack(slots, memory, module, &module->file->elf.segments[i], &bytes);
+	return error ? error : add_padding(slots, memory, module, &bytes);
 }
 
 void slots_remove_module(struct slots *slots, uint32_t module)

@@ -2,7 +2,8 @@
 /*
  * Room for displaced instructions in code that is already mapped: the bytes between the end
  * of an executable segment and the end of its last page.  The file has zeros there (checked),
- * nobody runs or reads them, and nothing has to be mapped into the target.
+ * nobody runs or reads them, and nothing has to be mapped into the target.  Where that is
+ * little, the padding between functions is used too (padding.h).
  *
  *     | .text ... .fini | slot | slot | ...            | next page
  *                       ^ vaddr + file_bytes           ^ page boundary

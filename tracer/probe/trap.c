@@ -62,6 +62,24 @@ static void drop_call(struct probe *probe, struct thread *thread, uint64_t now_n
 		send(probe, thread, &event, now_ns);
 }
 
+/*
+ * An entry at the same stack pointer as the call under way: the same call, handed on by a jump,
+ * or a new one after that was left.  A free is never seen to end, so it takes the same pointer.
+ */
+static bool is_handed_on(const struct probe *probe, const struct call *outer,
+			 const struct function *function, const arch_regs *regs)
+{
+	const struct function *of = &probe->functions.items[outer->function];
+	bool same_pointer = arch_argument(regs, function->kind->pointer_argument) ==
+			    outer->pointer;
+
+	if (!function_hands_on_to(of, function->address))
+		return false;
+	if (function->kind->call == CALL_FREE)
+		return same_pointer;
+	return of->kind->call != CALL_FREE;
+}
+
 /* The stack is looked at only where something is under way, which is rare. */
 static bool is_nested(struct probe *probe, struct thread *thread, const arch_regs *regs,
 		      const struct function *function, uint64_t now_ns)
@@ -74,14 +92,14 @@ static bool is_nested(struct probe *probe, struct thread *thread, const arch_reg
 		enum call_relation relation = CALL_STALE;
 
 		if (inner->sp == regs->rsp) {
-			if (function_hands_on_to(&probe->functions.items[inner->function],
-						 function->address))
+			if (is_handed_on(probe, inner, function, regs))
 				return true;
 		} else {
 			if (!walked)
 				take_stack(probe, regs, WALK_DEPTH_MAX);
 			walked = true;
-			relation = calls_relate(calls, &probe->walk, regs->rsp);
+			relation = calls_relate(&probe->functions.items[inner->function],
+						inner->sp, &probe->walk);
 		}
 		if (relation != CALL_STALE)
 			return relation == CALL_NESTED;

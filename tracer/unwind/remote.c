@@ -107,20 +107,22 @@ void remote_destroy(struct remote *remote)
 	free(remote);
 }
 
+/* The same frame as the rules would give, see walk.c. */
 static void note_frame(struct remote *remote, unw_word_t pc, unw_word_t sp, bool interrupted,
 		       struct walk *out)
 {
+	bool exact = interrupted || walk_is_sigreturn(remote->memory, pc);
 	const struct unwind_range *range = unwind_map_find(remote->map, interrupted ? pc : pc - 1);
 
 	if (interrupted && out->first_signal > out->nr)
 		out->first_signal = out->nr;
 	out->slots[out->nr] = interrupted ? sp : sp - 8;
-	out->frames[out->nr++] = code_make(range ? range->module : 0, pc);
+	out->frames[out->nr++] = code_make(range ? range->module : 0, exact ? pc + 1 : pc);
 }
 
 static void collect(struct remote *remote, unw_cursor_t *cursor, uint32_t depth, struct walk *out)
 {
-	bool signal_frame = unw_is_signal_frame(cursor) > 0;
+	bool interrupted = false;
 	unw_word_t pc, sp;
 	int stepped;
 
@@ -132,8 +134,8 @@ static void collect(struct remote *remote, unw_cursor_t *cursor, uint32_t depth,
 			out->end = WALK_DEPTH;
 			return;
 		}
-		note_frame(remote, pc, sp, signal_frame, out);
-		signal_frame = unw_is_signal_frame(cursor) > 0;
+		note_frame(remote, pc, sp, interrupted, out);
+		interrupted = walk_is_sigreturn(remote->memory, pc);
 	}
 	out->end = stepped < 0 ? WALK_LOST : WALK_OUTERMOST;
 }

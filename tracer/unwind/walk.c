@@ -40,12 +40,11 @@ static bool read_word(const struct state *state, taddr_t address, taddr_t *word)
 	return memread_exact(state->stack, address, word, sizeof(*word));
 }
 
-/* `place` is a return address minus one, so the restorer, if it is one, starts behind it. */
-static bool before_sigreturn(const struct state *state, taddr_t place)
+bool walk_is_sigreturn(const struct memread *memory, taddr_t pc)
 {
 	uint8_t code[sizeof(sigreturn_code)];
 
-	return memread_exact(state->stack, place + 1, code, sizeof(code)) &&
+	return memread_exact(memory, pc, code, sizeof(code)) &&
 	       !memcmp(code, sigreturn_code, sizeof(code));
 }
 
@@ -58,7 +57,8 @@ static void fill(const struct state *state, struct walk_cache_entry *entry, tadd
 		return;
 	entry->executable = true;
 	entry->module = range->module;
-	if (before_sigreturn(state, place))
+	/* A handler's return address is the trampoline's first byte. */
+	if (walk_is_sigreturn(state->stack, place + 1))
 		entry->rule.kind = RULE_SIGNAL;
 	else
 		entry->rule = unwind_rule_at(range, place);
@@ -181,12 +181,14 @@ static bool step(struct state *state, enum walk_end *end)
 
 static void note_frame(struct walk *out, const struct state *state)
 {
-	uint32_t module = lookup(state, place_of(state))->module;
+	const struct walk_cache_entry *entry = lookup(state, place_of(state));
+	/* What is no return address is named as one is: by the byte before it. */
+	bool exact = state->after_signal || entry->rule.kind == RULE_SIGNAL;
 
 	if (state->after_signal && out->first_signal > out->nr)
 		out->first_signal = out->nr;
 	out->slots[out->nr] = state->after_signal ? state->sp : state->sp - 8;
-	out->frames[out->nr++] = code_make(module, state->pc);
+	out->frames[out->nr++] = code_make(entry->module, exact ? state->pc + 1 : state->pc);
 }
 
 void walk_from_call(struct walker *walker, const struct memread *stack,

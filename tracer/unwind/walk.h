@@ -29,11 +29,14 @@ struct walk {
 	enum walk_end end;
 	bool complex;			/* the full unwinder took it, for want of a rule */
 	uint32_t nr;			/* frames, innermost first, without the start itself */
-	code_t frames[WALK_DEPTH_MAX];	/* return addresses */
+	code_t frames[WALK_DEPTH_MAX];	/* return addresses: the code is at the byte before */
 	taddr_t slots[WALK_DEPTH_MAX];	/* where on the stack each of them lies; for a frame
 					 * that a signal interrupted, its stack pointer */
 	uint32_t first_signal;		/* first frame interrupted by a signal; nr if none */
 };
+
+/* The trampoline to which a signal handler returns; it is entered at its first byte. */
+bool walk_is_sigreturn(const struct memread *memory, taddr_t pc);
 
 #define WALK_CACHE_ENTRIES 4096
 
