@@ -27,6 +27,7 @@
 struct symbolizer {
 	pid_t pid;
 	int socket;		/* -1: the process has ended */
+	bool (*give_up)(void);
 	uint32_t nr_names;
 	uint8_t *lacks_debug_info;	/* by module */
 	uint32_t nr_modules;
@@ -57,6 +58,7 @@ int symbolizer_start(const struct symbolizer_config *config, struct symbolizer *
 	if (!symbolizer)
 		return -ENOMEM;
 	symbolizer->nr_names = (uint32_t)config->nr_names;
+	symbolizer->give_up = config->give_up;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets)) {
 		ret = -errno;
 		goto out_free;
@@ -123,13 +125,15 @@ static int give_up(struct symbolizer *symbolizer, int error)
 static int ask(struct symbolizer *symbolizer, struct wire_buffer *request, enum wire_type type,
 	       int fd, uint64_t limit_ns, struct wire_message *reply)
 {
-	uint64_t deadline_ns = clock_ns() + limit_ns;
+	const struct wire_patience patience = {
+		.deadline_ns = clock_ns() + limit_ns, .give_up = symbolizer->give_up,
+	};
 	struct wire_message message;
 	int ret;
 
-	ret = wire_send(symbolizer->socket, request, type, 0, fd, deadline_ns);
+	ret = wire_send(symbolizer->socket, request, type, 0, fd, &patience);
 	if (!ret)
-		ret = wire_receive(symbolizer->socket, WIRE_REPLY_MAX, deadline_ns, &message);
+		ret = wire_receive(symbolizer->socket, WIRE_REPLY_MAX, &patience, &message);
 	wire_buffer_release(request);
 	if (ret)
 		return give_up(symbolizer, ret);

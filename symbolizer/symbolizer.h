@@ -30,6 +30,9 @@ struct symbolizer_config {
 	/* Further directories of separate debug files (--debug-dir). */
 	const char *const *debug_dirs;
 	size_t nr_debug_dirs;
+	/* Asked while an answer is waited for, after each signal; true ends the process, and
+	 * names with it.  NULL: never. */
+	bool (*give_up)(void);
 };
 
 /* Forks the process.  Call before the first thread and before the first attach, so that it

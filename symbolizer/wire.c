@@ -41,38 +41,40 @@ void wire_buffer_release(struct wire_buffer *buffer)
 	*buffer = (struct wire_buffer){ 0 };
 }
 
-static int poll_timeout_ms(uint64_t deadline_ns)
+static int poll_timeout_ms(const struct wire_patience *patience)
 {
 	uint64_t now_ns = clock_ns(), left_ms;
 
-	if (deadline_ns == WIRE_FOREVER)
+	if (!patience)
 		return -1;
-	if (now_ns >= deadline_ns)
+	if (now_ns >= patience->deadline_ns)
 		return 0;
-	left_ms = (deadline_ns - now_ns) / 1000000 + 1;
+	left_ms = (patience->deadline_ns - now_ns) / 1000000 + 1;
 	return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
-static int wait_ready(int socket, short events, uint64_t deadline_ns)
+static int wait_ready(int socket, short events, const struct wire_patience *patience)
 {
 	struct pollfd entry = { .fd = socket, .events = events };
 	int nr;
 
-	do
-		nr = poll(&entry, 1, poll_timeout_ms(deadline_ns));
-	while (nr < 0 && errno == EINTR);
+	do {
+		if (patience && patience->give_up && patience->give_up())
+			return -ECANCELED;
+		nr = poll(&entry, 1, poll_timeout_ms(patience));
+	} while (nr < 0 && errno == EINTR);
 	if (nr < 0)
 		return -errno;
 	return nr ? 0 : -ETIMEDOUT;
 }
 
 /* 0: try again, the socket is ready. */
-static int recover(int socket, short events, uint64_t deadline_ns)
+static int recover(int socket, short events, const struct wire_patience *patience)
 {
 	if (errno == EINTR)
 		return 0;
 	if (errno == EAGAIN)
-		return wait_ready(socket, events, deadline_ns);
+		return wait_ready(socket, events, patience);
 	return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
@@ -94,7 +96,8 @@ static void attach_descriptor(struct msghdr *msg, union descriptor_control *cont
 	msg->msg_controllen = sizeof(*control);
 }
 
-static int send_all(int socket, const char *data, size_t bytes, int fd, uint64_t deadline_ns)
+static int send_all(int socket, const char *data, size_t bytes, int fd,
+		    const struct wire_patience *patience)
 {
 	union descriptor_control control;
 	size_t done = 0;
@@ -112,7 +115,7 @@ static int send_all(int socket, const char *data, size_t bytes, int fd, uint64_t
 			done += (size_t)sent;
 			continue;
 		}
-		ret = recover(socket, POLLOUT, deadline_ns);
+		ret = recover(socket, POLLOUT, patience);
 		if (ret)
 			return ret;
 	}
@@ -120,7 +123,7 @@ static int send_all(int socket, const char *data, size_t bytes, int fd, uint64_t
 }
 
 int wire_send(int socket, struct wire_buffer *buffer, uint32_t type, int result, int fd,
-	      uint64_t deadline_ns)
+	      const struct wire_patience *patience)
 {
 	struct wire_header header = { .type = type, .result = result };
 
@@ -130,7 +133,7 @@ int wire_send(int socket, struct wire_buffer *buffer, uint32_t type, int result,
 		return -EMSGSIZE;
 	header.bytes = (uint32_t)(buffer->nr - sizeof(header));
 	memcpy(buffer->items, &header, sizeof(header));
-	return send_all(socket, buffer->items, buffer->nr, fd, deadline_ns);
+	return send_all(socket, buffer->items, buffer->nr, fd, patience);
 }
 
 static void keep_descriptor(struct msghdr *msg, int *fd)
@@ -148,7 +151,8 @@ static void keep_descriptor(struct msghdr *msg, int *fd)
 }
 
 /* The control length has room for exactly one descriptor: the kernel drops any further one. */
-static int receive_all(int socket, void *data, size_t bytes, int *fd, uint64_t deadline_ns)
+static int receive_all(int socket, void *data, size_t bytes, int *fd,
+		       const struct wire_patience *patience)
 {
 	union descriptor_control control;
 	size_t done = 0;
@@ -172,14 +176,14 @@ static int receive_all(int socket, void *data, size_t bytes, int *fd, uint64_t d
 			done += (size_t)got;
 			continue;
 		}
-		ret = recover(socket, POLLIN, deadline_ns);
+		ret = recover(socket, POLLIN, patience);
 		if (ret)
 			return ret;
 	}
 	return 0;
 }
 
-static int receive_body(int socket, size_t max_bytes, uint64_t deadline_ns,
+static int receive_body(int socket, size_t max_bytes, const struct wire_patience *patience,
 			struct wire_message *message)
 {
 	size_t bytes = message->header.bytes;
@@ -190,18 +194,19 @@ static int receive_body(int socket, size_t max_bytes, uint64_t deadline_ns,
 	if (!message->body)
 		return -ENOMEM;
 	message->body[bytes] = '\0';
-	return receive_all(socket, message->body, bytes, NULL, deadline_ns);
+	return receive_all(socket, message->body, bytes, NULL, patience);
 }
 
-int wire_receive(int socket, size_t max_bytes, uint64_t deadline_ns, struct wire_message *out)
+int wire_receive(int socket, size_t max_bytes, const struct wire_patience *patience,
+		 struct wire_message *out)
 {
 	struct wire_message message = { .fd = -1 };
 	int ret;
 
 	ret = receive_all(socket, &message.header, sizeof(message.header), &message.fd,
-			  deadline_ns);
+			  patience);
 	if (!ret)
-		ret = receive_body(socket, max_bytes, deadline_ns, &message);
+		ret = receive_body(socket, max_bytes, patience, &message);
 	if (ret)
 		wire_message_release(&message);
 	else

@@ -16,7 +16,13 @@
 
 #include "symbolizer.h"
 
-#define WIRE_FOREVER UINT64_MAX
+/* For how long one waits; a NULL pointer: for ever. */
+struct wire_patience {
+	uint64_t deadline_ns;		/* of clock_ns() */
+	bool (*give_up)(void);		/* asked before each wait, so after each signal; or NULL */
+};
+
+#define WIRE_FOREVER ((const struct wire_patience *)NULL)
 #define WIRE_REQUEST_MAX (64u << 20)
 #define WIRE_REPLY_MAX (256u << 20)
 #define WIRE_LINE_MAX 4096
@@ -71,11 +77,12 @@ struct wire_line_request {
 int wire_append(struct wire_buffer *buffer, const void *data, size_t bytes);
 void wire_buffer_release(struct wire_buffer *buffer);
 
-/* Deadlines are clock_ns() or WIRE_FOREVER.  -EPIPE at the end of the stream, -ETIMEDOUT,
+/* -EPIPE at the end of the stream, -ETIMEDOUT, -ECANCELED where the patience gave up,
  * -EPROTO for a body longer than max_bytes; after a failure the stream is out of step. */
 int wire_send(int socket, struct wire_buffer *buffer, uint32_t type, int result, int fd,
-	      uint64_t deadline_ns);
-int wire_receive(int socket, size_t max_bytes, uint64_t deadline_ns, struct wire_message *out);
+	      const struct wire_patience *patience);
+int wire_receive(int socket, size_t max_bytes, const struct wire_patience *patience,
+		 struct wire_message *out);
 void wire_message_release(struct wire_message *message);
 
 #endif

@@ -17,6 +17,7 @@
 #include "signals.h"
 #include "target/procfs.h"
 
+#define HOLD_TICK_MS 5
 #define ASK_AGAIN_NS 20000000
 #define GIVE_UP_NS 10000000000
 
@@ -26,7 +27,7 @@ static int await_held(struct trace *trace, struct process *process)
 	uint64_t began_ns = clock_ns(), asked_ns = began_ns, now_ns;
 	int error = 0;
 
-	signals_tick_every(SIGNALS_TICK_FAST_MS);
+	signals_tick_every(HOLD_TICK_MS);
 	while (!process->ended) {
 		bool late = clock_ns() - began_ns > ASK_AGAIN_NS;
 
@@ -44,7 +45,7 @@ static int await_held(struct trace *trace, struct process *process)
 			break;
 		}
 	}
-	signals_tick_every(SIGNALS_TICK_MS);
+	signals_tick_every(trace->tick_ms);
 	return process->ended ? -ESRCH : error;
 }
 

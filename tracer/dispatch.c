@@ -208,6 +208,11 @@ void dispatch_next(struct trace *trace)
 	struct stop stop;
 
 	targets_next(&trace->targets, &stop);
+	if (stop.thread && stop.thread->leaving && stop.thread->stopped) {
+		thread_detach(&trace->targets, stop.thread,
+			      stop.kind == STOP_SIGNAL ? stop.value : 0);
+		return;
+	}
 	switch (stop.kind) {
 	case STOP_NONE:
 	case STOP_NOBODY:

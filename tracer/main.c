@@ -28,6 +28,12 @@ static void fill_standard_descriptors(void)
 			(void)open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
 }
 
+/* A second Ctrl-C skips what takes long. */
+static bool is_in_a_hurry(void)
+{
+	return signals_end_requests() > 1;
+}
+
 static int start_symbolizer(const struct options *options, struct symbolizer **out)
 {
 	const struct symbolizer_config config = {
@@ -35,6 +41,7 @@ static int start_symbolizer(const struct options *options, struct symbolizer **o
 		.nr_names = allocator_functions_nr,
 		.debug_dirs = options->debug_dirs,
 		.nr_debug_dirs = options->nr_debug_dirs,
+		.give_up = is_in_a_hurry,
 	};
 	int error = symbolizer_start(&config, out);
 
@@ -54,7 +61,7 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int status_of_command(const struct trace *trace)
+static int status_of_command(struct trace *trace)
 {
 	const struct run_facts *facts = &trace->runs.items[0]->facts;
 	int status;
@@ -86,8 +93,7 @@ static int run(const struct options *options, struct symbolizer *symbolizer)
 	error = trace_start(&trace);
 	if (!error) {
 		trace_loop(&trace);
-		/* A second Ctrl-C skips what takes long. */
-		error = output_reports(&trace, signals_end_requests() > 1 ? NULL : symbolizer);
+		error = output_reports(&trace, is_in_a_hurry() ? NULL : symbolizer);
 		if (options->stats)
 			stats_print(&trace);
 		status = options->command ? status_of_command(&trace) : 0;

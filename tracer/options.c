@@ -230,6 +230,14 @@ static bool check_together(struct options *options)
 	}
 	if (!options->nr_formats)
 		options->formats[options->nr_formats++].format = report_format_find("text");
+	for (size_t i = 0, shared = 0; options->output && i < options->nr_formats; i++) {
+		shared += !options->formats[i].file;
+		if (shared < 2)
+			continue;
+		message_error("-o takes one report only; give each format its own: --format %s:FILE",
+			      options->formats[i].format->name);
+		return false;
+	}
 	for (size_t i = 0; options->command && !options->output && i < options->nr_formats; i++) {
 		if (options->formats[i].file || !strcmp(options->formats[i].format->name, "text"))
 			continue;

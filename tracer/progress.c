@@ -173,10 +173,9 @@ void progress_detached(const struct trace *trace)
 			continue;
 		report_inert(name, sizeof(name), run->facts.name);
 		if (run->facts.end == RUN_DETACHED)
-			message_info("%s (pid %d): detached, process running; resolving %u places",
-				     name, run->facts.pid, sites_count(run->heap.sites));
+			message_info("%s (pid %d): detached, process running; resolving names",
+				     name, run->facts.pid);
 		else
-			message_info("%s (pid %d): ended; resolving %u places", name,
-				     run->facts.pid, sites_count(run->heap.sites));
+			message_info("%s (pid %d): ended; resolving names", name, run->facts.pid);
 	}
 }

@@ -7,7 +7,9 @@
 
 static volatile sig_atomic_t end_requests, ticked;
 
-static const int handled[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE };
+static const int handled[] = {
+	SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU,
+};
 #define NR_HANDLED (sizeof(handled) / sizeof(handled[0]))
 static struct sigaction found[NR_HANDLED];
 
@@ -21,21 +23,20 @@ static void on_tick(int signal)
 	ticked = 1;
 }
 
-/* Not SIG_IGN: that would be inherited through exec. */
-static void on_nothing(int signal)
-{
-}
-
 static void (*handler_of(int signal, bool with_command))(int)
 {
 	switch (signal) {
 	case SIGALRM:
 		return on_tick;
-	case SIGPIPE:
-		return on_nothing; /* writes fail with EPIPE instead */
+	case SIGPIPE: /* writes fail with EPIPE instead */
+	case SIGTTIN:
+	case SIGTTOU:
+		return SIG_IGN;
+	case SIGTSTP: /* the command stops with us; a target would hang in its next call */
+		return with_command ? SIG_DFL : SIG_IGN;
 	case SIGINT:
 	case SIGQUIT:
-		return with_command ? on_nothing : on_end;
+		return with_command ? SIG_IGN : on_end;
 	default:
 		return on_end;
 	}
@@ -49,7 +50,6 @@ void signals_install(bool with_command)
 		/* No SA_RESTART: waitpid has to come back. */
 		sigaction(handled[i], &action, &found[i]);
 	}
-	signals_tick_every(SIGNALS_TICK_MS);
 }
 
 void signals_restore(void)

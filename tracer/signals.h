@@ -10,11 +10,9 @@
 
 #include <stdbool.h>
 
-#define SIGNALS_TICK_MS 100
-#define SIGNALS_TICK_FAST_MS 5
 
 /* With a command SIGINT and SIGQUIT of the terminal are the command's; otherwise they ask
- * for the end, as SIGTERM and SIGHUP always do. */
+ * for the end, as SIGTERM and SIGHUP always do.  The timer is left to signals_tick_every(). */
 void signals_install(bool with_command);
 
 /* In a child, before exec: everything as memtrace found it. */

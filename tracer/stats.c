@@ -15,17 +15,16 @@ static double per(uint64_t sum, uint64_t nr)
 static void print_run(const struct run *run)
 {
 	const struct probe_stats *stats = &run->past;
-	uint64_t live = run->heap.ledger.nr_live;
 
-	message_info("pid %d: stops: %" PRIu64 ", each handled in %.1f us", run->facts.pid,
-		     stats->stops, per(stats->handling_ns, stats->stops) / 1000);
-	message_info("pid %d: stacks: %" PRIu64 " of %.1f frames; %" PRIu64
-		     " by libunwind for want of a rule, %" PRIu64 " not to the outermost frame",
-		     run->facts.pid, stats->walks, per(stats->frames, stats->walks),
-		     stats->complex_walks, stats->lost_walks);
-	message_info("pid %d: map: %" PRIu64 " blocks, %.1f bytes each; %u places, %u stacks",
-		     run->facts.pid, live, per(ledger_bytes(&run->heap.ledger), live),
-		     sites_count(run->heap.sites), stacks_count(run->heap.stacks));
+	message_answer("pid %d: stops: %" PRIu64 ", each handled in %.1f us", run->facts.pid,
+		       stats->stops, per(stats->handling_ns, stats->stops) / 1000);
+	message_answer("pid %d: stacks: %" PRIu64 " of %.1f frames; %" PRIu64
+		       " by libunwind for want of a rule, %" PRIu64 " not to the outermost frame",
+		       run->facts.pid, stats->walks, per(stats->frames, stats->walks),
+		       stats->complex_walks, stats->lost_walks);
+	message_answer("pid %d: map: %zu KiB for %" PRIu64 " blocks; %u places, %u stacks", run->facts.pid,
+		         ledger_bytes(&run->heap.ledger) / 1024, run->heap.ledger.nr_live,
+		       sites_count(run->heap.sites), stacks_count(run->heap.stacks));
 }
 
 void stats_print(const struct trace *trace)
@@ -36,7 +35,7 @@ void stats_print(const struct trace *trace)
 		print_run(trace->runs.items[i]);
 	if (getrusage(RUSAGE_SELF, &usage))
 		return;
-	message_info("memtrace: %ld.%03ld s user, %ld.%03ld s system, %ld KiB at most",
-		     usage.ru_utime.tv_sec, usage.ru_utime.tv_usec / 1000, usage.ru_stime.tv_sec,
-		     usage.ru_stime.tv_usec / 1000, usage.ru_maxrss);
+	message_answer("cost: %ld.%03ld s user, %ld.%03ld s system, %ld KiB at most",
+		       usage.ru_utime.tv_sec, usage.ru_utime.tv_usec / 1000, usage.ru_stime.tv_sec,
+		       usage.ru_stime.tv_usec / 1000, usage.ru_maxrss);
 }

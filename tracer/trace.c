@@ -15,13 +15,17 @@
 #include "progress.h"
 #include "signals.h"
 
-#define LAST_CHILDREN_NS 2000000000
+/* Runs as short as this are worth a finer clock. */
+#define SHORT_NS 2000000000
+#define LAST_NS 2000000000
 
 void trace_init(struct trace *trace, const struct options *options,
 		struct symbolizer *symbolizer)
 {
 	memset(trace, 0, sizeof(*trace));
 	trace->options = options;
+	trace->tick_ms = options->duration_ns && options->duration_ns < SHORT_NS ? 10 : 100;
+	signals_tick_every(trace->tick_ms);
 	targets_init(&trace->targets);
 	files_init(&trace->files, symbolizer);
 }
@@ -158,18 +162,13 @@ static bool is_time_over(const struct trace *trace)
 	       clock_ns() - trace->began_ns >= trace->options->duration_ns;
 }
 
-/* Fork children of processes that have ended must not be left standing. */
-static void free_last_children(struct trace *trace)
+/* Threads that could not stop, since they wait for a vfork child, and fork children of
+ * processes that have ended: they stop by themselves and must not be left standing. */
+static void free_last(struct trace *trace)
 {
 	uint64_t began_ns = clock_ns();
 
-	while (trace->targets.nr_threads && clock_ns() - began_ns < LAST_CHILDREN_NS) {
-		bool waiting = targets_unclaimed(&trace->targets);
-
-		for (size_t i = 0; i < trace->targets.processes.nr; i++)
-			waiting |= trace->targets.processes.items[i]->parent != NULL;
-		if (!waiting)
-			return;
+	while (trace->targets.nr_threads && clock_ns() - began_ns < LAST_NS) {
 		dispatch_next(trace);
 		dispatch_strays(trace);
 	}
@@ -187,15 +186,23 @@ void trace_loop(struct trace *trace)
 	trace->placement = NULL;
 	for (size_t i = 0; i < trace->runs.nr; i++)
 		detach_run(trace, trace->runs.items[i]);
-	free_last_children(trace);
+	free_last(trace);
 	progress_detached(trace);
 }
 
-int trace_await_command(const struct trace *trace)
+int trace_await_command(struct trace *trace)
 {
+	const struct process *process = trace->runs.items[0]->process;
 	int status = 0;
 
-	while (waitpid(trace->runs.items[0]->facts.pid, &status, 0) < 0 && errno == EINTR)
-		;
+	/* Its threads that could not be let go yet stop for us first. */
+	while (trace->targets.nr_threads)
+		dispatch_next(trace);
+	if (process->ended)
+		return process->end == STOP_EXITED ? process->end_value << 8 : process->end_value;
+
+	while (waitpid(process->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
 	return status;
 }

@@ -23,6 +23,7 @@ struct trace {
 		size_t nr, room;
 	} runs;
 	uint64_t began_ns;
+	int tick_ms;
 	uint64_t last_progress_ns, last_allocs, last_handling_ns;	/* progress line */
 };
 
@@ -37,6 +38,6 @@ int trace_start(struct trace *trace);
 void trace_loop(struct trace *trace);
 
 /* Of a command that was let go before its end: waits for it.  Its wait status. */
-int trace_await_command(const struct trace *trace);
+int trace_await_command(struct trace *trace);
 
 #endif

@@ -560,11 +560,12 @@ static void test_wire(void **state)
 
 static void test_wire_time_limit(void **state)
 {
+	const struct wire_patience none = { .deadline_ns = 0 };
 	struct wire_message message;
 	int sockets[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-	assert_int_equal(wire_receive(sockets[1], 4, 0, &message), -ETIMEDOUT);
+	assert_int_equal(wire_receive(sockets[1], 4, &none, &message), -ETIMEDOUT);
 	close(sockets[0]);
 	close(sockets[1]);
 }

@@ -57,6 +57,7 @@ void message_progress_end(void)
 	}
 
 DEFINE_MESSAGE(message_error, MESSAGE_QUIET)
+DEFINE_MESSAGE(message_answer, MESSAGE_QUIET)
 DEFINE_MESSAGE(message_warn, MESSAGE_NORMAL)
 DEFINE_MESSAGE(message_info, MESSAGE_NORMAL)
 DEFINE_MESSAGE(message_debug, MESSAGE_VERBOSE)

@@ -19,6 +19,8 @@ enum message_level message_level(void);
 
 /* Always printed: something failed. */
 void message_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Always printed: what was asked for. */
+void message_answer(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Something is amiss and the run goes on; not with -q. */
 void message_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What is going on; not with -q. */

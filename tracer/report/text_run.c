@@ -60,7 +60,7 @@ static void put_cost(const struct text *text)
 	if (facts->detach_pause_ns)
 		fprintf(text->out, "%s%s (detach); ", facts->attach_pause_ns ? "" : "paused ",
 			units_time(facts->detach_pause_ns).text);
-	fprintf(text->out, "%s, about %s of its time, engine %s\n",
+	fprintf(text->out, "%s, handled in %s; engine %s\n",
 		units_count(facts->stops, "stop").text, units_time(facts->stopped_ns).text,
 		facts->engine);
 }
@@ -69,8 +69,8 @@ static void put_process(const struct text *text)
 {
 	const struct run_facts *facts = text->model->facts;
 	uint64_t start = facts->rss_start_bytes, end = facts->rss_end_bytes;
-	bool grew = end > start;
-	uint64_t change = grew ? end - start : start - end;
+	bool grew = end >= start || start - end < (1 << 20) / 20; /* no "-0.0" */
+	uint64_t change = end > start ? end - start : start - end;
 
 	if (!start || !end)
 		return;

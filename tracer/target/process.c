@@ -25,8 +25,7 @@
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |              \
 	 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESYSGOOD)
 
-static int do_ptrace(enum __ptrace_request request, pid_t tid, unsigned long address,
-		     unsigned long data)
+static int do_ptrace(int request, pid_t tid, unsigned long address, unsigned long data)
 {
 	return ptrace(request, tid, address, data) ? -errno : 0;
 }
@@ -349,7 +348,7 @@ void thread_resume(struct thread *thread, int signal)
 
 void thread_push_on(struct thread *thread)
 {
-	enum __ptrace_request request = thread->group_stopped ? PTRACE_LISTEN : PTRACE_CONT;
+	int request = thread->group_stopped ? PTRACE_LISTEN : PTRACE_CONT;
 
 	thread->held = false;
 	thread->stopped = false;
@@ -442,7 +441,7 @@ void process_detach(struct targets *targets, struct process *process)
 		if (thread->held)
 			thread_detach(targets, thread, thread->resume_signal);
 		else
-			thread_forget(targets, thread);
+			thread->leaving = true;
 	}
 	process->holding = false;
 }

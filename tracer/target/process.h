@@ -32,6 +32,7 @@ struct thread {
 	bool stopped;			/* in a ptrace stop */
 	bool held;			/* stopped, handled, and kept so by process_hold() */
 	bool group_stopped;		/* resumes with PTRACE_LISTEN */
+	bool leaving;			/* to be let go at its next stop */
 	bool guest;			/* a process of its own that shares the memory (vfork) */
 	int resume_signal;		/* to be delivered when it is let go */
 	int first_status;		/* while process is NULL */
@@ -134,7 +135,7 @@ void process_hold_again(struct process *process);
  * reach user code unseen. */
 bool process_all_held(const struct process *process, bool accept_parked);
 void process_release(struct process *process);
-/* Detaches every thread that is held; the others are let go by the kernel when we end. */
+/* Lets every thread go that is held; any other one is marked as leaving. */
 void process_detach(struct targets *targets, struct process *process);
 
 #endif

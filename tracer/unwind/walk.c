@@ -191,6 +191,26 @@ static void note_frame(struct walk *out, const struct state *state)
 	out->frames[out->nr++] = code_make(entry->module, exact ? state->pc + 1 : state->pc);
 }
 
+static void collect(struct state *state, const struct unwind_start *start, uint32_t depth,
+		    struct walk *out)
+{
+	out->end = WALK_LOST;
+	if (!step_to_cfa(state, start->sp + 8, start->fp))
+		return;
+	do {
+		if (!state->pc) {
+			/* clone() and some start code leave a zero as the outermost address. */
+			out->end = WALK_OUTERMOST;
+			return;
+		}
+		if (out->nr == depth) {
+			out->end = WALK_DEPTH;
+			return;
+		}
+		note_frame(out, state);
+	} while (step(state, &out->end));
+}
+
 void walk_from_call(struct walker *walker, const struct memread *stack,
 		    const struct unwind_start *start, uint32_t depth, struct walk *out)
 {
@@ -201,21 +221,7 @@ void walk_from_call(struct walker *walker, const struct memread *stack,
 	out->nr = 0;
 	out->complex = false;
 	out->first_signal = UINT32_MAX;
-	out->end = WALK_LOST;
-	if (!step_to_cfa(&state, start->sp + 8, start->fp))
-		return;
-	do {
-		if (!state.pc) {
-			/* clone() and some start code leave a zero as the outermost address. */
-			out->end = WALK_OUTERMOST;
-			break;
-		}
-		if (out->nr == depth) {
-			out->end = WALK_DEPTH;
-			break;
-		}
-		note_frame(out, &state);
-	} while (step(&state, &out->end));
+	collect(&state, start, depth, out);
 	if (out->first_signal > out->nr)
 		out->first_signal = out->nr;
 }

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Command lines parsed: what they give, and what is refused with which words. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../tracer/base/message.h"
+#include "../../tracer/options.h"
+#include "../../tracer/probe/probe.h"
+
+#define WORDS_MAX 160
+
+static struct options options;
+static char printed[8192];	/* on either stream by the last parse */
+
+static void read_back(int fd)
+{
+	ssize_t got = pread(fd, printed, sizeof(printed) - 1, 0);
+
+	printed[got > 0 ? got : 0] = '\0';
+}
+
+static enum options_result parse_words(int argc, char **argv)
+{
+	int fd = memfd_create("printed", MFD_CLOEXEC), saved[2] = { dup(1), dup(2) };
+	enum options_result result;
+
+	assert_true(fd >= 0);
+	fflush(stdout);
+	fcntl(fd, F_SETFL, O_APPEND);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	optind = 0;	/* glibc: start anew */
+	result = options_parse(&options, argc, argv);
+	fflush(stdout);
+	dup2(saved[0], 1);
+	dup2(saved[1], 2);
+	close(saved[0]);
+	close(saved[1]);
+	read_back(fd);
+	close(fd);
+	return result;
+}
+
+/* Words up to a NULL. */
+static enum options_result parse(const char *first, ...)
+{
+	static char *argv[WORDS_MAX];	/* options.command points into it */
+	int argc = 1;
+	va_list words;
+
+	argv[0] = "memtrace";
+	va_start(words, first);
+	for (const char *word = first; word && argc < WORDS_MAX - 1; word = va_arg(words, char *))
+		argv[argc++] = (char *)word;
+	va_end(words);
+	argv[argc] = NULL;
+	return parse_words(argc, argv);
+}
+
+#define RUN(...) assert_int_equal(parse(__VA_ARGS__, NULL), OPTIONS_RUN)
+
+/* Refused, on one line that says this. */
+static void refused(enum options_result result, const char *words)
+{
+	assert_int_equal(result, OPTIONS_WRONG);
+	if (!strstr(printed, words))
+		fail_msg("\"%s\" is not in: %s", words, printed);
+	assert_int_equal(strncmp(printed, "memtrace: ", 10), 0);
+}
+
+#define REFUSED(words, ...) refused(parse(__VA_ARGS__, NULL), words)
+
+static const char *own_pid(void)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%d", getppid());
+	return text;
+}
+
+static void defaults(void **state)
+{
+	RUN("ls");
+	assert_int_equal(options.nr_pids, 0);
+	assert_int_equal(options.duration_ns, 0);
+	assert_int_equal(options.depth, 64);
+	assert_int_equal(options.top, 10);
+	assert_ptr_equal(options.unwinder, &unwinder_rules);
+	assert_int_equal(options.nr_formats, 1);
+	assert_string_equal(options.formats[0].format->name, "text");
+	assert_null(options.formats[0].file);
+	assert_null(options.output);
+	assert_false(options.follow_forks);
+	assert_false(options.stats);
+	assert_string_equal(printed, "");
+}
+
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} right[] = {
+		{ "90", 90000000000 }, { "90s", 90000000000 }, { "5m", 300000000000 },
+		{ "1h", 3600000000000 }, { "0.5", 500000000 }, { ".25s", 250000000 },
+		{ "1.5m", 90000000000 }, { "0.001", 1000000 }, { "1e3", 1000000000000 },
+		{ "1000000000", 1000000000000000000 },
+	};
+	static const char *const wrong[] = {
+		"", "0", "-1", "abc", "5x", "5mm", "5 m", "m", "s", "0.0001", "nan", "inf", "1e10",
+		"5m3", "1000000h",
+	};
+
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		RUN("-d", right[i].text, "ls");
+		assert_int_equal(options.duration_ns, right[i].ns);
+	}
+	RUN("--duration=2", "ls");
+	assert_int_equal(options.duration_ns, 2000000000);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		REFUSED("a time such as 90, 90s, 5m", "-d", wrong[i], "ls");
+}
+
+static void formats(void **state)
+{
+	RUN("--format", "json:a.json", "--format=folded:b", "--format", "text", "ls");
+	assert_int_equal(options.nr_formats, 3);
+	assert_string_equal(options.formats[0].format->name, "json");
+	assert_string_equal(options.formats[0].file, "a.json");
+	assert_string_equal(options.formats[1].format->name, "folded");
+	assert_string_equal(options.formats[1].file, "b");
+	assert_string_equal(options.formats[2].format->name, "text");
+	assert_null(options.formats[2].file);
+	RUN("--format", "json", "-o", "out", "ls");	/* -o is a file, too */
+	RUN("--format", "json:a:b", "ls");
+	assert_string_equal(options.formats[0].file, "a:b");
+	RUN("--format", "json", "-p", own_pid());
+	REFUSED("text, json or folded", "--format", "xml", "ls");
+	REFUSED("text, json or folded", "--format", "json:", "ls");
+	REFUSED("text, json or folded", "--format", "", "ls");
+	REFUSED("text, json or folded", "--format", ":file", "ls");
+	REFUSED("text, json or folded", "--format", "jsonjsonjsonjsonjsonjsonjsonjsonjson", "ls");
+	REFUSED("--format json:FILE or -o FILE", "--format", "json", "ls");
+	REFUSED("--format folded:FILE", "--format", "text", "--format", "folded", "ls");
+}
+
+static void processes(void **state)
+{
+	RUN("-p", own_pid(), "--pid", own_pid(), "-p", "1");
+	assert_int_equal(options.nr_pids, getppid() == 1 ? 1 : 2);
+	assert_int_equal(options.pids[0], getppid());
+	assert_null(options.command);
+	REFUSED("no such process", "-p", "2147483647");
+	REFUSED("a number from 1 to", "-p", "0");
+	REFUSED("a number from 1 to", "-p", "-5");
+	REFUSED("a number from 1 to", "-p", "12x");
+	REFUSED("a number from 1 to", "-p", "");
+	REFUSED("a number from 1 to", "-p", "99999999999999999999");
+	REFUSED("do not go together", "-p", "1", "ls");
+	REFUSED("a process (-p PID) or a command is needed", "-q");
+	message_set_level(MESSAGE_NORMAL);
+	{
+		char self[16];
+
+		snprintf(self, sizeof(self), "%d", getpid());
+		REFUSED("memtrace itself", "-p", self);
+	}
+}
+
+static void command_and_its_own_options(void **state)
+{
+	RUN("-n", "3", "ls", "-l", "-p", "1", "--help");
+	assert_int_equal(options.top, 3);
+	assert_int_equal(options.nr_pids, 0);
+	assert_string_equal(options.command[0], "ls");
+	assert_string_equal(options.command[1], "-l");
+	assert_string_equal(options.command[4], "--help");
+	assert_null(options.command[5]);
+	RUN("--", "-odd-");
+	assert_string_equal(options.command[0], "-odd-");
+	assert_null(options.command[1]);
+}
+
+static void forgotten_p(void **state)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "did you mean -p %s?", own_pid());
+	REFUSED(words, own_pid());
+	RUN("2147483647");	/* no process: perhaps a command after all */
+}
+
+static void numbers(void **state)
+{
+	RUN("-n", "0", "-k", "1", "ls");
+	assert_int_equal(options.top, 0);
+	assert_int_equal(options.depth, 1);
+	RUN("--top=7", "--stack-depth=1024", "ls");
+	assert_int_equal(options.top, 7);
+	assert_int_equal(options.depth, 1024);
+	REFUSED("a number from 0", "-n", "-1", "ls");
+	REFUSED("a number from 0", "-n", "1.5", "ls");
+	REFUSED("a number from 1 to 1024", "-k", "0", "ls");
+	REFUSED("a number from 1 to 1024", "-k", "1025", "ls");
+	REFUSED("a number from 1 to 1024", "-k", "", "ls");
+}
+
+static void names_and_flags(void **state)
+{
+	RUN("-f", "--stats", "-o", "r.%p", "--unwinder", "libunwind", "ls");
+	assert_true(options.follow_forks);
+	assert_true(options.stats);
+	assert_string_equal(options.output, "r.%p");
+	assert_ptr_equal(options.unwinder, &unwinder_libunwind);
+	RUN("--unwinder=rules", "ls");
+	assert_ptr_equal(options.unwinder, &unwinder_rules);
+	REFUSED("rules or libunwind", "--unwinder", "dwarf", "ls");
+	RUN("--debug-dir", "/tmp", "--debug-dir=/", "ls");
+	assert_int_equal(options.nr_debug_dirs, 2);
+	assert_string_equal(options.debug_dirs[1], "/");
+	REFUSED("No such file", "--debug-dir", "/none/such", "ls");
+}
+
+static void messages(void **state)
+{
+	RUN("-q", "ls");
+	assert_int_equal(message_level(), MESSAGE_QUIET);
+	RUN("-v", "ls");
+	assert_int_equal(message_level(), MESSAGE_VERBOSE);
+	message_set_level(MESSAGE_NORMAL);
+}
+
+static void help_and_version(void **state)
+{
+	assert_int_equal(parse("--help", NULL), OPTIONS_DONE);
+	assert_int_equal(strncmp(printed, "Usage: memtrace", 15), 0);
+	assert_non_null(strstr(printed, "--unwinder"));
+	assert_int_equal(parse("-V", NULL), OPTIONS_DONE);
+	assert_string_equal(printed, "memtrace " MEMTRACE_VERSION "\n");
+	assert_int_equal(parse("-h", "-x", NULL), OPTIONS_DONE);
+}
+
+static void unknown_ones(void **state)
+{
+	assert_int_equal(parse("-x", "ls", NULL), OPTIONS_WRONG);
+	assert_non_null(strstr(printed, "try memtrace --help"));
+	assert_int_equal(parse("--none", "ls", NULL), OPTIONS_WRONG);
+	assert_int_equal(parse("-d", NULL), OPTIONS_WRONG);
+	assert_int_equal(parse("--stats=1", "ls", NULL), OPTIONS_WRONG);
+	assert_int_equal(parse(NULL), OPTIONS_WRONG);
+	assert_non_null(strstr(printed, "is needed"));
+}
+
+/* Each table has an end. */
+static void too_many(void **state)
+{
+	char *argv[2 * OPTIONS_MAX + 8] = { "memtrace" };
+	static const struct {
+		char *option, *value;
+	} several[] = { { "--format", "text" }, { "--debug-dir", "/tmp" } };
+
+	for (size_t kind = 0; kind < 2; kind++) {
+		int argc = 1;
+
+		for (int i = 0; i < OPTIONS_MAX; i++) {
+			argv[argc++] = several[kind].option;
+			argv[argc++] = several[kind].value;
+		}
+		argv[argc] = "ls";
+		assert_int_equal(parse_words(argc + 1, argv), OPTIONS_RUN);
+		argv[argc++] = several[kind].option;
+		argv[argc++] = several[kind].value;
+		argv[argc++] = "ls";
+		assert_int_equal(parse_words(argc, argv), OPTIONS_WRONG);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(formats),
+		cmocka_unit_test(processes),
+		cmocka_unit_test(command_and_its_own_options),
+		cmocka_unit_test(forgotten_p),
+		cmocka_unit_test(numbers),
+		cmocka_unit_test(names_and_flags),
+		cmocka_unit_test(messages),
+		cmocka_unit_test(help_and_version),
+		cmocka_unit_test(unknown_ones),
+		cmocka_unit_test(too_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
