@@ -44,30 +44,36 @@ static void on_signal(struct thread *thread, int signal)
 	thread_resume(thread, signal);
 }
 
-/* A fork child runs in a copy of the memory; its copy of our patches goes first. */
-static void free_child(struct trace *trace, struct thread *thread)
+/* A run and a report of its own, under -f.  -ENOMEM: it is let go instead. */
+static int follow(struct trace *trace, struct thread *thread, struct process *process)
 {
-	struct process *process = thread->process, *parent = process->parent;
 	struct run *run;
 
-	if (memory_undo_in_child(&parent->memory, thread->tid))
-		message_debug("pid %d: ended before its code could be restored", thread->tid);
-	process->parent = NULL;
-	if (!trace->options->follow_forks) {
-		thread_detach(&trace->targets, thread, 0);
-		process_destroy(&trace->targets, process);
-		return;
-	}
-	if (ARRAY_GROW(&trace->runs) ||
-	    run_create(trace->options, &trace->files, process, &run)) {
-		thread_detach(&trace->targets, thread, 0);
-		process_destroy(&trace->targets, process);
-		return;
-	}
+	if (ARRAY_GROW(&trace->runs) || run_create(trace->options, &trace->files, process, &run))
+		return -ENOMEM;
 	trace->runs.items[trace->runs.nr++] = run;
 	if (!run_open(run))
 		run_arm(run);
 	thread_resume(thread, 0);
+	return 0;
+}
+
+static void let_go(struct trace *trace, struct thread *thread, struct process *process)
+{
+	thread_detach(&trace->targets, thread, 0);
+	process_destroy(&trace->targets, process);
+}
+
+/* A fork child runs in a copy of the memory; its copy of our patches goes first. */
+static void free_child(struct trace *trace, struct thread *thread)
+{
+	struct process *process = thread->process;
+
+	if (memory_undo_in_child(&process->parent->memory, thread->tid))
+		message_debug("pid %d: ended before its code could be restored", thread->tid);
+	process->parent = NULL;
+	if (!trace->options->follow_forks || follow(trace, thread, process))
+		let_go(trace, thread, process);
 }
 
 static void on_event(struct trace *trace, struct thread *thread)
@@ -131,23 +137,15 @@ static void on_new(struct trace *trace, struct thread *thread, enum stop_kind ev
 static void on_guest_exec(struct trace *trace, struct thread *thread)
 {
 	struct process *process;
-	struct run *run;
 
-	if (!trace->options->follow_forks || ARRAY_GROW(&trace->runs) ||
+	if (!trace->options->follow_forks ||
 	    process_create(&trace->targets, thread->tid, &process)) {
 		thread_detach(&trace->targets, thread, 0);
 		return;
 	}
 	thread_move(thread, process);
-	if (run_create(trace->options, &trace->files, process, &run)) {
-		thread_detach(&trace->targets, thread, 0);
-		process_destroy(&trace->targets, process);
-		return;
-	}
-	trace->runs.items[trace->runs.nr++] = run;
-	if (!run_open(run))
-		run_arm(run);
-	thread_resume(thread, 0);
+	if (follow(trace, thread, process))
+		let_go(trace, thread, process);
 }
 
 static void on_exec(struct trace *trace, struct thread *thread)

@@ -41,9 +41,9 @@ void progress_attached(const struct run *run)
 	size_t nr_threads = run->process->threads.nr;
 
 	message_info("%s (pid %d): %zu thread%s, %s, %zu functions, engine %s; paused %.1f ms",
-		     report_inert(name, sizeof(name), run->facts.name), run->facts.pid, nr_threads,
+		     inert(name, sizeof(name), run->facts.name), run->facts.pid, nr_threads,
 		     nr_threads == 1 ? "" : "s",
-		     report_inert(allocator, sizeof(allocator), allocator_name(run)),
+		     inert(allocator, sizeof(allocator), allocator_name(run)),
 		     probe_nr_armed(run->probe), run->facts.engine,
 		     (double)run->facts.attach_pause_ns / 1e6);
 }
@@ -171,7 +171,7 @@ void progress_detached(const struct trace *trace)
 
 		if (trace->options->command && run->facts.end != RUN_DETACHED)
 			continue;
-		report_inert(name, sizeof(name), run->facts.name);
+		inert(name, sizeof(name), run->facts.name);
 		if (run->facts.end == RUN_DETACHED)
 			message_info("%s (pid %d): detached, process running; resolving names",
 				     name, run->facts.pid);

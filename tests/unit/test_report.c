@@ -494,30 +494,30 @@ static void name_of_a_megabyte(void **state)
 	long_name = NULL;
 }
 
-static void inert(void **state)
+static void inert_text(void **state)
 {
 	char buffer[16];
 
-	assert_string_equal(report_inert(buffer, 16, "plain \xc3\xa9"), "plain \xc3\xa9");
-	assert_string_equal(report_inert(buffer, 16, "\033[m\x7f"), "\\x1b[m\\x7f");
-	assert_string_equal(report_inert(buffer, 16, "\xe2\x80\xae\xc2\x85"), "\\u202e\\u0085");
-	assert_string_equal(report_inert(buffer, 16, "\xe2\x81\xa9"), "\\u2069");
-	assert_string_equal(report_inert(buffer, 16, "\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");
-	assert_string_equal(report_inert(buffer, 16, "\xed\xa0\x80" + 2), "\xef\xbf\xbd");
-	assert_string_equal(report_inert(buffer, 16, "\xf4\x8f\xbf\xbf"), "\xf4\x8f\xbf\xbf");
-	assert_string_equal(report_inert(buffer, 16, "\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");
+	assert_string_equal(inert(buffer, 16, "plain \xc3\xa9"), "plain \xc3\xa9");
+	assert_string_equal(inert(buffer, 16, "\033[m\x7f"), "\\x1b[m\\x7f");
+	assert_string_equal(inert(buffer, 16, "\xe2\x80\xae\xc2\x85"), "\\u202e\\u0085");
+	assert_string_equal(inert(buffer, 16, "\xe2\x81\xa9"), "\\u2069");
+	assert_string_equal(inert(buffer, 16, "\xc0\xaf"), "\xef\xbf\xbd\xef\xbf\xbd");
+	assert_string_equal(inert(buffer, 16, "\xed\xa0\x80" + 2), "\xef\xbf\xbd");
+	assert_string_equal(inert(buffer, 16, "\xf4\x8f\xbf\xbf"), "\xf4\x8f\xbf\xbf");
+	assert_string_equal(inert(buffer, 16, "\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 static void inert_that_does_not_fit(void **state)
 {
 	char buffer[8];
 
-	assert_string_equal(report_inert(buffer, 8, "1234567"), "1234567");
-	assert_string_equal(report_inert(buffer, 8, "12345678"), "1234...");
-	assert_string_equal(report_inert(buffer, 8, "123\xc3\xa9" "678"), "123...");
-	assert_string_equal(report_inert(buffer, 8, "\033\033\033"), "\\x1b...");
-	assert_string_equal(report_inert(buffer, 3, "1234"), "..");
-	assert_string_equal(report_inert(buffer, 1, "1234"), "");
+	assert_string_equal(inert(buffer, 8, "1234567"), "1234567");
+	assert_string_equal(inert(buffer, 8, "12345678"), "1234...");
+	assert_string_equal(inert(buffer, 8, "123\xc3\xa9" "678"), "123...");
+	assert_string_equal(inert(buffer, 8, "\033\033\033"), "\\x1b...");
+	assert_string_equal(inert(buffer, 3, "1234"), "..");
+	assert_string_equal(inert(buffer, 1, "1234"), "");
 }
 
 static void folds_to(const char *name, const char *expected)
@@ -663,7 +663,7 @@ int main(void)
 		CASE(endings), CASE(nothing_wrong), CASE(incomplete), CASE(only_the_top),
 		CASE(ranked_by_bytes_blocks_and_time), CASE(without_names), CASE(symbolizer_dead),
 		CASE(each_module_is_asked_once), CASE(array_new), CASE(colors), CASE(evil_names),
-		CASE(name_of_a_megabyte), CASE(inert), CASE(inert_that_does_not_fit),
+		CASE(name_of_a_megabyte), CASE(inert_text), CASE(inert_that_does_not_fit),
 		CASE(templates), CASE(units), CASE(times),
 		CASE(json_of_the_three), CASE(json_indented), CASE(json_without_sites),
 		CASE(folded), CASE(formats),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../base/clock.h"
+#include "../base/inert.h"
 #include "../base/message.h"
 #include "trap.h"
 
@@ -131,6 +132,7 @@ static void arm_returns(struct probe *probe, struct function *function)
 
 static void arm_function(struct probe *probe, struct function *function)
 {
+	char path[256];
 	int error;
 
 	if (function->kind->call == CALL_LOADER) {
@@ -145,7 +147,8 @@ static void arm_function(struct probe *probe, struct function *function)
 		return;
 	probe->stats.unarmed++;
 	message_warn("%s at 0x%" PRIx64 " in %s cannot be traced: %s", function->kind->name,
-		     function->address, function->module->path, strerror(-error));
+		     function->address, inert(path, sizeof(path), function->module->path),
+		     strerror(-error));
 }
 
 void probe_arm(struct probe *probe)

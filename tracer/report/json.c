@@ -12,7 +12,7 @@
 
 #include "formats.h"
 #include "places.h"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 #define BUILD_ID_TEXT (2 * BUILD_ID_MAX + 1)
 

@@ -44,10 +44,10 @@ const char *place_name(char *buffer, size_t bytes, const struct run_facts *facts
 	char name[MODULE_NAME_BYTES];
 
 	if (frame->function)
-		return report_inert(buffer, bytes, frame->function);
+		return inert(buffer, bytes, frame->function);
 	if (module)
 		snprintf(buffer, bytes, "%s+0x%" PRIx64,
-			 report_inert(name, sizeof(name), place_base(module->path)),
+			 inert(name, sizeof(name), place_base(module->path)),
 			 place_offset(module, frame->code));
 	else
 		snprintf(buffer, bytes, "0x%" PRIx64, code_pc(frame->code));

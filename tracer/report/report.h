@@ -9,13 +9,14 @@
  *     folded  root;...;leaf BYTES, for flame graphs
  *
  * One thread.  Bytes as asked for, times in ns since the attach.  Functions return 0 or
- * -errno; nothing that comes from the target reaches a stream without report_inert().
+ * -errno; nothing that comes from the target reaches a stream without inert() (base/inert.h).
  */
 #ifndef MEMTRACE_REPORT_H
 #define MEMTRACE_REPORT_H
 
 #include <stdio.h>
 
+#include "../base/inert.h"
 #include "../heap/heap.h"
 #include "run_facts.h"
 
@@ -93,10 +94,5 @@ struct report_format {
 const struct report_format *report_format_find(const char *name);
 /* The i-th format, NULL past the last. */
 const struct report_format *report_format_at(size_t i);
-
-/* Copies text so that it can do nothing to a terminal: control characters become \xNN or
- * \uNNNN, so do those that turn the direction of writing, and bytes that are not UTF-8 become
- * U+FFFD.  What does not fit ends in "...".  bytes > 0; always terminated; returns buffer. */
-const char *report_inert(char *buffer, size_t bytes, const char *text);
 
 #endif

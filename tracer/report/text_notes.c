@@ -23,7 +23,7 @@ static void put_bare_module(const struct text *text, const struct bare_module *b
 	char name[TEXT_NAME_BYTES], build_id[2 * BUILD_ID_MAX + 1];
 
 	fprintf(text->out, "%s has no debug info",
-		report_inert(name, sizeof(name), place_base(module->path)));
+		inert(name, sizeof(name), place_base(module->path)));
 	if (*place_build_id(build_id, sizeof(build_id), module))
 		fprintf(text->out, " (build-id %s)", build_id);
 	fprintf(text->out, ": %s of %s show%s no line; see --debug-dir\n",

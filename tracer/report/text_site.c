@@ -13,7 +13,7 @@
 #include "templates.h"
 #include "text.h"
 #include "units.h"
-#include "utf8.h"
+#include "../base/utf8.h"
 
 #define COLUMN_MIN 24
 #define COLUMN_MAX 60
@@ -89,7 +89,7 @@ static void put_function(const struct text *text, const struct model_site *site)
 {
 	char name[TEXT_NAME_BYTES];
 
-	fprintf(text->out, "      at %s", report_inert(name, sizeof(name), site->function));
+	fprintf(text->out, "      at %s", inert(name, sizeof(name), site->function));
 	if (site->smallest_bytes == site->largest_bytes)
 		fprintf(text->out, "(%" PRIu64 ")", site->smallest_bytes);
 	putc('\n', text->out);
@@ -105,7 +105,7 @@ static size_t name_frame(char *buffer, size_t bytes, const struct text *text,
 	place_name(name, sizeof(name), text->model->facts, frame);
 	if (utf8_length(name) > COLUMN_MAX)
 		templates_fold(name);
-	report_inert(buffer, bytes - sizeof(mark), name);
+	inert(buffer, bytes - sizeof(mark), name);
 	if (frame->inlined)
 		strcat(buffer, mark);
 	return utf8_length(buffer);
@@ -149,12 +149,12 @@ static void put_line(const struct text *text, const struct model_frame *frame)
 
 	if (frame->file && frame->line)
 		fprintf(text->out, "%s:%" PRIu32,
-			report_inert(name, sizeof(name), place_base(frame->file)), frame->line);
+			inert(name, sizeof(name), place_base(frame->file)), frame->line);
 	else if (frame->file)
-		fputs(report_inert(name, sizeof(name), place_base(frame->file)), text->out);
+		fputs(inert(name, sizeof(name), place_base(frame->file)), text->out);
 	else if (module)
 		fprintf(text->out, "(%s)",
-			report_inert(name, sizeof(name), place_base(module->path)));
+			inert(name, sizeof(name), place_base(module->path)));
 }
 
 static void put_frame(const struct text *text, const struct model_frame *frame, size_t width)
@@ -189,7 +189,7 @@ static bool put_source(const struct text *text, const struct model_frame *frame)
 		if (*c == '\t')
 			*c = ' ';
 	fprintf(text->out, "%13" PRIu32 " |  %s\n", frame->line,
-		report_inert(shown, sizeof(shown), line));
+		inert(shown, sizeof(shown), line));
 	return true;
 }
 

@@ -14,7 +14,7 @@ static void put_target(const struct text *text)
 	char name[TEXT_NAME_BYTES];
 
 	fprintf(text->out, "%s (pid %d)",
-		report_inert(name, sizeof(name), text->model->facts->name),
+		inert(name, sizeof(name), text->model->facts->name),
 		(int)text->model->facts->pid);
 }
 
@@ -132,7 +132,7 @@ static void put_incomplete(const struct text *text)
 	put_target(text);
 	if (model->facts->incomplete)
 		fprintf(text->out, ": %s",
-			report_inert(reason, sizeof(reason), model->facts->incomplete));
+			inert(reason, sizeof(reason), model->facts->incomplete));
 	else
 		fprintf(text->out, ": no memory to keep %s",
 			units_count(model->totals->lost_events, "event").text);

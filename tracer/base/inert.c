@@ -4,9 +4,13 @@
  * escape sequences, or characters that make a line read backwards.  Nothing of it is printed
  * other than through here.
  */
+#include "inert.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "report.h"
 #include "utf8.h"
 
 #define MORE "..."
@@ -31,7 +35,7 @@ static size_t show(char *buffer, size_t bytes, const char **text)
 	return (size_t)(*text - from);
 }
 
-const char *report_inert(char *buffer, size_t bytes, const char *text)
+const char *inert(char *buffer, size_t bytes, const char *text)
 {
 	size_t used = 0, cut = 0;	/* cut: where MORE still fits */
 	char shown[8];
