@@ -150,6 +150,8 @@ void placement_stop(struct placement *placement)
 	free(placement);
 }
 
+/* The watchdog comes along: were it to wake up elsewhere, that processor would look for work
+ * on its way back to sleep, and pull the target over. */
 static bool move_to(struct placement *placement, int cpu)
 {
 	cpu_set_t one;
@@ -159,7 +161,8 @@ static bool move_to(struct placement *placement, int cpu)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	placement->cpu = cpu;
-	return !sched_setaffinity(0, sizeof(one), &one);
+	return !sched_setaffinity(0, sizeof(one), &one) &&
+	       !pthread_setaffinity_np(placement->watchdog, sizeof(one), &one);
 }
 
 static void enter(struct placement *placement, pid_t pid, pid_t tid)
