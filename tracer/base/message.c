@@ -5,6 +5,7 @@
  */
 #include "message.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -64,9 +65,11 @@ DEFINE_MESSAGE(message_debug, MESSAGE_VERBOSE)
 
 void message_progress(const char *format, ...)
 {
+	struct pollfd terminal = { .fd = STDERR_FILENO, .events = POLLOUT };
 	va_list args;
 
-	if (level < MESSAGE_NORMAL || !isatty(STDERR_FILENO))
+	/* A terminal halted with Ctrl-S must not halt us, and the target with us. */
+	if (level < MESSAGE_NORMAL || !isatty(STDERR_FILENO) || poll(&terminal, 1, 0) != 1)
 		return;
 	va_start(args, format);
 	write_line("\r  ", "\033[K", format, args);
