@@ -40,14 +40,29 @@ static int add(taddr_t address, uint64_t size, struct block *replaced)
 	return ledger_add(&ledger, &block, replaced);
 }
 
+/* Of the block at that address; 0 if there is none. */
+static uint64_t size_at(taddr_t address)
+{
+	struct block block;
+
+	if (!ledger_find(&ledger, address, &block))
+		return 0;
+	assert_int_equal(block.address, address);
+	assert_int_equal(block.time_ns, block.size * 3);
+	assert_int_equal(block.site, (uint32_t)block.size);
+	return block.size;
+}
+
 static void empty(void **state)
 {
 	struct block block;
-	uint32_t cursor = 0;
+	uint64_t cursor = 0;
 
-	assert_null(ledger_find(&ledger, 16));
+	assert_false(ledger_find(&ledger, 16, &block));
 	assert_false(ledger_remove(&ledger, 16, &block));
-	assert_null(ledger_next(&ledger, &cursor));
+	assert_false(ledger_find(&ledger, 0, &block));
+	assert_false(ledger_remove(&ledger, 0, &block));
+	assert_false(ledger_next(&ledger, &cursor, &block));
 }
 
 static void add_find_remove(void **state)
@@ -56,8 +71,8 @@ static void add_find_remove(void **state)
 
 	assert_int_equal(add(0x1000, 7, &block), 0);
 	assert_int_equal(block.address, 0);
-	assert_int_equal(ledger_find(&ledger, 0x1000)->size, 7);
-	assert_null(ledger_find(&ledger, 0x1010));
+	assert_int_equal(size_at(0x1000), 7);
+	assert_int_equal(size_at(0x1010), 0);
 	assert_true(ledger_remove(&ledger, 0x1000, &block));
 	assert_int_equal(block.address, 0x1000);
 	assert_int_equal(block.size, 7);
@@ -75,11 +90,11 @@ static void replaces(void **state)
 	assert_int_equal(add(0x1000, 8, &replaced), 0);
 	assert_int_equal(replaced.address, 0x1000);
 	assert_int_equal(replaced.size, 7);
-	assert_int_equal(ledger_find(&ledger, 0x1000)->size, 8);
+	assert_int_equal(size_at(0x1000), 8);
 	assert_int_equal(ledger.nr_live, 1);
 }
 
-/* More blocks than buckets have slots, which also takes the chains. */
+/* More blocks than buckets have entries, which also takes the chains. */
 static void replaces_among_many(void **state)
 {
 	struct block replaced;
@@ -100,18 +115,15 @@ static void replaces_among_many(void **state)
 
 static void check_all(const uint64_t *sizes)
 {
-	const struct block *block;
-	uint32_t cursor = 0;
-	uint64_t seen = 0, live = 0;
+	uint64_t cursor = 0, seen = 0, live = 0;
+	struct block block;
 
 	for (uint32_t place = 0; place < NR_PLACES; place++) {
-		struct block *found = ledger_find(&ledger, address_of(place));
-
-		assert_int_equal(found ? found->size : 0, sizes[place]);
+		assert_int_equal(size_at(address_of(place)), sizes[place]);
 		live += sizes[place] != 0;
 	}
-	while ((block = ledger_next(&ledger, &cursor))) {
-		assert_ptr_equal(block, ledger_find(&ledger, block->address));
+	while (ledger_next(&ledger, &cursor, &block)) {
+		assert_int_equal(block.size, size_at(block.address));
 		seen++;
 	}
 	assert_int_equal(seen, live);
@@ -123,7 +135,6 @@ static void step(uint64_t *sizes, uint64_t random)
 	uint32_t place = (uint32_t)(random >> 8) % NR_PLACES;
 	struct block block = { .address = 0 };
 
-	ledger_announce(&ledger, address_of(place));
 	if (random % 8 < 4) {
 		assert_int_equal(ledger_remove(&ledger, address_of(place), &block),
 				 sizes[place] != 0);
@@ -160,19 +171,58 @@ static void one_bucket(void **state)
 	for (uint64_t i = 1; i <= 3000; i++)
 		assert_int_equal(add(i << 46, i, &block), 0);
 	for (uint64_t i = 1; i <= 3000; i++)
-		assert_int_equal(ledger_find(&ledger, i << 46)->size, i);
+		assert_int_equal(size_at(i << 46), i);
 	for (uint64_t i = 3000; i; i -= 3)
 		assert_true(ledger_remove(&ledger, i << 46, &block));
 	for (uint64_t i = 1; i <= 3000; i++)
-		assert_int_equal(!!ledger_find(&ledger, i << 46), i % 3 != 0);
+		assert_int_equal(size_at(i << 46), i % 3 ? i : 0);
+}
+
+static void check_copies(const struct block *expected)
+{
+	struct block block;
+
+	assert_true(ledger_find(&ledger, expected->address, &block));
+	assert_int_equal(block.address, expected->address);
+	assert_int_equal(block.size, expected->size);
+	assert_int_equal(block.time_ns, expected->time_ns);
+	assert_int_equal(block.site, expected->site);
+}
+
+/* The largest that an entry takes, and what only a chain can hold; each replaces the last. */
+static void extremes(void **state)
+{
+	const uint64_t bits_48 = UINT64_MAX >> 16, bits_56 = UINT64_MAX >> 8;
+	const struct block blocks[] = {
+		{ bits_56, bits_48, bits_56, UINT32_MAX },
+		{ bits_56, bits_48 + 1, 0, 0 },
+		{ bits_56, 0, bits_56 + 1, 1 },
+		{ bits_56, 0, 0, 0x8000ffff },
+		{ UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT32_MAX },
+		{ UINT64_MAX, 1, 2, 3 },
+	};
+	struct block old = { .address = 0 };
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+		assert_int_equal(ledger_add(&ledger, &blocks[i], &old), 0);
+		assert_int_equal(old.address, i == 0 || i == 4 ? 0 : blocks[i].address);
+		check_copies(&blocks[i]);
+	}
+	check_copies(&blocks[3]);
+	assert_int_equal(ledger.nr_live, 2);
+	assert_true(ledger_remove(&ledger, UINT64_MAX, &old));
+	check_copies(&blocks[3]);
 }
 
 static void bytes_a_block(void **state)
 {
 	struct block block;
 
+	assert_true(ledger_bytes(&ledger) <= 4096);
 	for (uint64_t i = 1; i <= 1000000; i++) {
 		add(i * 48, i, &block);
+		if (i == 10)
+			assert_true(ledger_bytes(&ledger) <= 2 * 4096);
 		if (i >= 900000 && i % 1000 == 0)
 			assert_true(ledger_bytes(&ledger) <= i * 48);
 	}
@@ -187,6 +237,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(replaces_among_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(random_load, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_bucket, setup, teardown),
+		cmocka_unit_test_setup_teardown(extremes, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_a_block, setup, teardown),
 	};
 

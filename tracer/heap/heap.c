@@ -129,11 +129,11 @@ static bool take_held(struct heap *heap, const struct event *event, struct block
 /* Where another block lives by now, the held one must have gone. */
 static void put_back(struct heap *heap, const struct block *block, uint64_t now_ns)
 {
-	struct block none;
+	struct block other;
 
-	if (ledger_find(&heap->ledger, block->address)) {
+	if (ledger_find(&heap->ledger, block->address, &other)) {
 		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
-	} else if (ledger_add(&heap->ledger, block, &none)) {
+	} else if (ledger_add(&heap->ledger, block, &other)) {
 		heap->totals.lost_events++;
 		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
 	}

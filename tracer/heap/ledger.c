@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See ledger.h for the idea.  A bucket index takes one bit more of the hash than the round
- * has; where that bucket has not been split off yet, the bit is dropped again.  A bucket has
- * a chain only while all its own slots are taken.
+ * has; where that bucket has not been split off yet, the bit is dropped again.
  *
- * Blocks are compared by tag in one step for all of a bucket, without a branch that depends
- * on where the block is: the processor then works on the next operation while this one waits
- * for memory, which is worth more than any shorter code.
+ * While an operation waits for memory the processor works on the next ones, unless it has
+ * guessed a branch wrong that depends on that memory.  So where in its bucket a block is, is
+ * found without a branch, and the filter tells nearly always that no chain need be walked.
  */
-#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -16,36 +14,55 @@
 #include "ledger.h"
 #include "pages.h"
 
-#define BLOCKS_PER_BUCKET 7
+#define BUCKET_ENTRIES 5
 
-static int room_for_block(struct ledger *ledger)
-{
-	if (ledger->nr_slots == UINT32_MAX)
-		return -ENOMEM;
-	return pages_grow((void **)&ledger->blocks, &ledger->blocks_room, ledger->nr_slots,
-			  sizeof(*ledger->blocks));
-}
+/* A block in 24 bytes: addresses are of 56 bits at most, and so much time is two years. */
+struct entry {
+	uint64_t address_time;	/* address << 8 | time >> 48; 0: empty */
+	uint64_t size_site;	/* size << 16 | site >> 16 */
+	uint64_t time_site;	/* time << 16 | lower half of the site */
+};
+
+struct ledger_bucket {
+	struct entry entries[BUCKET_ENTRIES];
+	uint32_t chain;
+	uint32_t filter;	/* filter_bit() of all that are chained, perhaps of more */
+} __attribute__((aligned(128)));
+
+struct ledger_chained {
+	struct block block;	/* address 0: a free item */
+	uint32_t next;
+};
 
 static int room_for_bucket(struct ledger *ledger)
 {
+	if (ledger->nr_buckets == UINT32_MAX)
+		return -ENOMEM;
 	return pages_grow((void **)&ledger->buckets, &ledger->buckets_room, ledger->nr_buckets,
 			  sizeof(*ledger->buckets));
 }
 
+static int room_for_chained(struct ledger *ledger)
+{
+	if (ledger->nr_chained == UINT32_MAX)
+		return -ENOMEM;
+	return pages_grow((void **)&ledger->chained, &ledger->chained_room, ledger->nr_chained,
+			  sizeof(*ledger->chained));
+}
+
 int ledger_init(struct ledger *ledger)
 {
-	*ledger = (struct ledger){ .nr_slots = 1, .nr_buckets = 1 };
-	if (room_for_block(ledger) || room_for_bucket(ledger)) {
-		ledger_deinit(ledger);
+	*ledger = (struct ledger){ .nr_chained = 1 };
+	if (room_for_bucket(ledger))
 		return -ENOMEM;
-	}
+	ledger->nr_buckets = 1;
 	return 0;
 }
 
 void ledger_deinit(struct ledger *ledger)
 {
-	pages_free(ledger->blocks, ledger->blocks_room, sizeof(*ledger->blocks));
 	pages_free(ledger->buckets, ledger->buckets_room, sizeof(*ledger->buckets));
+	pages_free(ledger->chained, ledger->chained_room, sizeof(*ledger->chained));
 	memset(ledger, 0, sizeof(*ledger));
 }
 
@@ -53,127 +70,75 @@ static struct ledger_bucket *bucket_of(const struct ledger *ledger, uint64_t has
 {
 	uint32_t i = (uint32_t)hash & (ledger->round_mask * 2 + 1);
 
-	return &ledger->buckets[i < ledger->nr_buckets ? i : (uint32_t)hash & ledger->round_mask];
+	return &ledger->buckets[i & (-(uint32_t)(i < ledger->nr_buckets) | ledger->round_mask)];
 }
 
-static uint8_t tag_of(uint64_t hash)
+static uint32_t filter_bit(uint64_t hash)
 {
-	uint8_t tag = (uint8_t)(hash >> 56);
-
-	return tag ? tag : 1;
+	return UINT32_C(1) << (hash >> 59);
 }
 
-/* The high bit of each zero byte; perhaps also of bytes above one (Mycroft 1987). */
-static uint64_t zero_bytes(uint64_t x)
+static bool fits_entry(const struct block *block)
 {
-	return (x - 0x0101010101010101) & ~x & 0x8080808080808080;
+	return !(block->address >> 56 | block->time_ns >> 56 | block->size >> 48);
 }
 
-/*
- * The entries whose tag this may be, as bits for entry_of(): byte i of the result has bit 0
- * for entry i and bit 1 for entry i + 8.  The lowest bit is no mistake, later ones may be.
- */
-static uint64_t entries_with(const struct ledger_bucket *bucket, uint8_t tag)
+static void pack(struct entry *entry, const struct block *block)
 {
-	uint64_t all = tag * UINT64_C(0x0101010101010101), low;
-	uint32_t high;
-
-	memcpy(&low, bucket->tags, sizeof(low));
-	memcpy(&high, bucket->tags + sizeof(low), sizeof(high));
-	low = zero_bytes(le64toh(low) ^ all);
-	high = (uint32_t)zero_bytes(le32toh(high) ^ all);
-	return low >> 7 | (uint64_t)high >> 6;
+	entry->address_time = block->address << 8 | block->time_ns >> 48;
+	entry->size_site = block->size << 16 | block->site >> 16;
+	entry->time_site = block->time_ns << 16 | (block->site & 0xffff);
 }
 
-static unsigned entry_of(uint64_t entries)
+static void unpack(const struct entry *entry, struct block *block)
 {
-	unsigned bit = (unsigned)__builtin_ctzll(entries);
-
-	return bit / 8 + bit % 8 * 8;
+	block->address = entry->address_time >> 8;
+	block->size = entry->size_site >> 16;
+	block->time_ns = entry->address_time << 56 >> 8 | entry->time_site >> 16;
+	block->site = (uint32_t)(entry->size_site << 16) | (entry->time_site & 0xffff);
 }
 
-static void place(struct ledger *ledger, uint32_t slot)
+/* The entry with this address, 0 for an empty one; NULL if there is none. */
+static inline struct entry *entry_with(struct ledger_bucket *bucket, taddr_t address)
 {
-	uint64_t hash = hash_u64(ledger->blocks[slot].address);
-	struct ledger_bucket *bucket = bucket_of(ledger, hash);
-	uint64_t empty = entries_with(bucket, 0);
+	struct entry *at = bucket->entries;
 
-	if (empty) {
-		unsigned i = entry_of(empty);
-
-		bucket->tags[i] = tag_of(hash);
-		bucket->slots[i] = slot;
-	} else {
-		ledger->blocks[slot].next = bucket->chain;
-		bucket->chain = slot;
-	}
+#pragma GCC unroll 8
+	for (unsigned i = 1; i < BUCKET_ENTRIES; i++)
+		at = bucket->entries[i].address_time >> 8 == address ? &bucket->entries[i] : at;
+	__asm__("" : "+r"(at)); /* else gcc makes the last choice a branch */
+	return at->address_time >> 8 == address ? at : NULL;
 }
 
-/* Divides the next bucket of this round between itself and a new last one. */
-static void split_bucket(struct ledger *ledger)
+static __attribute__((noinline)) int chain(struct ledger *ledger, struct ledger_bucket *bucket,
+					   uint64_t hash, const struct block *block)
 {
-	uint32_t i_old = ledger->nr_buckets - (ledger->round_mask + 1), next;
-	struct ledger_bucket old = ledger->buckets[i_old];
+	uint32_t i = ledger->free_chained;
 
-	memset(&ledger->buckets[i_old], 0, sizeof(old));
-	memset(&ledger->buckets[ledger->nr_buckets], 0, sizeof(old));
-	if (++ledger->nr_buckets == 2 * (ledger->round_mask + 1))
-		ledger->round_mask = ledger->round_mask * 2 + 1;
-	for (unsigned i = 0; i < LEDGER_BUCKET_SLOTS; i++)
-		if (old.tags[i])
-			place(ledger, old.slots[i]);
-	for (uint32_t slot = old.chain; slot; slot = next) {
-		next = ledger->blocks[slot].next;
-		place(ledger, slot);
-	}
-}
-
-static uint32_t take_slot(struct ledger *ledger)
-{
-	uint32_t slot = ledger->free_slot;
-
-	if (slot) {
-		ledger->free_slot = ledger->blocks[slot].next;
-		return slot;
-	}
-	return room_for_block(ledger) ? 0 : ledger->nr_slots++;
-}
-
-static void give_slot(struct ledger *ledger, uint32_t slot)
-{
-	ledger->blocks[slot].address = 0;
-	ledger->blocks[slot].next = ledger->free_slot;
-	ledger->free_slot = slot;
-}
-
-static int insert(struct ledger *ledger, const struct block *block)
-{
-	uint32_t slot = take_slot(ledger);
-
-	if (!slot)
+	if (i)
+		ledger->free_chained = ledger->chained[i].next;
+	else if (!room_for_chained(ledger))
+		i = ledger->nr_chained++;
+	else
 		return -ENOMEM;
-	ledger->blocks[slot] = *block;
-	place(ledger, slot);
-	/* Without memory for one more bucket the chains become longer: no failure. */
-	if (++ledger->nr_live > (uint64_t)ledger->nr_buckets * BLOCKS_PER_BUCKET &&
-	    !room_for_bucket(ledger))
-		split_bucket(ledger);
+	ledger->chained[i] = (struct ledger_chained){ *block, bucket->chain };
+	bucket->chain = i;
+	bucket->filter |= filter_bit(hash);
 	return 0;
 }
 
-/* The link to the block in a bucket's slots, or NULL. */
-static uint32_t *find_entry(const struct ledger *ledger, struct ledger_bucket *bucket,
-			    uint64_t hash, taddr_t address)
+static void unchain(struct ledger *ledger, struct ledger_bucket *bucket, uint32_t *link,
+		    struct block *out)
 {
-	uint64_t entries = entries_with(bucket, tag_of(hash));
+	uint32_t i = *link;
+	struct ledger_chained *item = &ledger->chained[i];
 
-	for (; entries; entries &= entries - 1) {
-		uint32_t *link = &bucket->slots[entry_of(entries)];
-
-		if (ledger->blocks[*link].address == address)
-			return link;
-	}
-	return NULL;
+	*out = item->block;
+	*link = item->next;
+	*item = (struct ledger_chained){ .next = ledger->free_chained };
+	ledger->free_chained = i;
+	if (!bucket->chain)
+		bucket->filter = 0;
 }
 
 /* The link to the block in a bucket's chain, or the one that ends the chain. */
@@ -182,99 +147,158 @@ static uint32_t *find_chained(const struct ledger *ledger, struct ledger_bucket 
 {
 	uint32_t *link = &bucket->chain;
 
-	while (*link && ledger->blocks[*link].address != address)
-		link = &ledger->blocks[*link].next;
+	while (*link && ledger->chained[*link].block.address != address)
+		link = &ledger->chained[*link].next;
 	return link;
 }
 
-struct block *ledger_find(const struct ledger *ledger, taddr_t address)
+/* Room that a block has just left is enough to place it. */
+static inline int place(struct ledger *ledger, const struct block *block)
+{
+	uint64_t hash = hash_u64(block->address);
+	struct ledger_bucket *bucket = bucket_of(ledger, hash);
+	struct entry *empty = entry_with(bucket, 0);
+
+	if (!empty || !fits_entry(block))
+		return chain(ledger, bucket, hash, block);
+	pack(empty, block);
+	return 0;
+}
+
+static bool take_chained(struct ledger *ledger, struct ledger_bucket *bucket, taddr_t address,
+			 struct block *out)
+{
+	uint32_t *link = find_chained(ledger, bucket, address);
+
+	if (!*link)
+		return false;
+	unchain(ledger, bucket, link, out);
+	return true;
+}
+
+static inline bool take(struct ledger *ledger, taddr_t address, struct block *out)
 {
 	uint64_t hash = hash_u64(address);
 	struct ledger_bucket *bucket = bucket_of(ledger, hash);
-	uint32_t *link = find_entry(ledger, bucket, hash, address);
+	struct entry *entry;
 
-	if (!link)
-		link = find_chained(ledger, bucket, address);
-	return *link ? &ledger->blocks[*link] : NULL;
+	if (!address)
+		return false;
+	__builtin_prefetch((char *)bucket + sizeof(*bucket) / 2, 1);
+	entry = entry_with(bucket, address);
+	if (entry) {
+		unpack(entry, out);
+		entry->address_time = 0;
+		return true;
+	}
+	return bucket->filter & filter_bit(hash) && take_chained(ledger, bucket, address, out);
+}
+
+/* Divides the next bucket of this round between itself and a new last one. */
+static void split_bucket(struct ledger *ledger)
+{
+	uint32_t i = ledger->nr_buckets - (ledger->round_mask + 1);
+	struct ledger_bucket old = ledger->buckets[i];
+	struct block block;
+
+	ledger->buckets[i] = (struct ledger_bucket){ .chain = 0 };
+	if (++ledger->nr_buckets == 2 * (ledger->round_mask + 1))
+		ledger->round_mask = ledger->round_mask * 2 + 1;
+	for (i = 0; i < BUCKET_ENTRIES; i++) {
+		unpack(&old.entries[i], &block);
+		if (block.address)
+			place(ledger, &block);
+	}
+	while (old.chain) {
+		unchain(ledger, &old, &old.chain, &block);
+		place(ledger, &block);
+	}
+}
+
+/* 3.2 blocks a bucket: more would be slower, and fewer would need more memory. */
+static bool is_full(const struct ledger *ledger)
+{
+	return ledger->nr_live * 5 > (uint64_t)ledger->nr_buckets * 16;
 }
 
 int ledger_add(struct ledger *ledger, const struct block *block, struct block *replaced)
 {
-	struct block *old = ledger_find(ledger, block->address);
-	uint32_t next;
-	int error;
+	bool replaces = take(ledger, block->address, replaced);
 
-	if (!old) {
-		error = insert(ledger, block);
-		if (!error)
-			replaced->address = 0;
-		return error;
+	if (place(ledger, block)) {
+		if (replaces)
+			place(ledger, replaced);
+		return -ENOMEM;
 	}
-	next = old->next;
-	*replaced = *old;
-	*old = *block;
-	old->next = next;
+	if (replaces)
+		return 0;
+	replaced->address = 0;
+	ledger->nr_live++;
+	/* Without memory for one more bucket the chains become longer: no failure. */
+	if (is_full(ledger) && !room_for_bucket(ledger))
+		split_bucket(ledger);
 	return 0;
-}
-
-/* Takes the entry out of its bucket, which makes room for the first block of the chain. */
-static void unlink_entry(struct ledger *ledger, struct ledger_bucket *bucket, uint32_t *link)
-{
-	uint32_t chained = bucket->chain;
-
-	bucket->tags[link - bucket->slots] = 0;
-	if (chained) {
-		bucket->chain = ledger->blocks[chained].next;
-		place(ledger, chained);
-	}
 }
 
 bool ledger_remove(struct ledger *ledger, taddr_t address, struct block *removed)
 {
-	uint64_t hash = hash_u64(address);
-	struct ledger_bucket *bucket = bucket_of(ledger, hash);
-	uint32_t *link = find_entry(ledger, bucket, hash, address), slot;
-
-	if (link) {
-		slot = *link;
-		unlink_entry(ledger, bucket, link);
-	} else {
-		link = find_chained(ledger, bucket, address);
-		slot = *link;
-		if (!slot)
-			return false;
-		*link = ledger->blocks[slot].next;
-	}
-	*removed = ledger->blocks[slot];
-	give_slot(ledger, slot);
+	if (!take(ledger, address, removed))
+		return false;
 	ledger->nr_live--;
 	return true;
 }
 
-/* In two steps, since which block it is stands in the bucket. */
-void ledger_announce(struct ledger *ledger, taddr_t address)
+bool ledger_find(const struct ledger *ledger, taddr_t address, struct block *found)
 {
-	taddr_t *turn = &ledger->announced[ledger->nr_announced++ % LEDGER_ANNOUNCED];
-	uint64_t hash = hash_u64(*turn), entries;
-	struct ledger_bucket *bucket = bucket_of(ledger, hash);
+	struct ledger_bucket *bucket = bucket_of(ledger, hash_u64(address));
+	struct entry *entry = entry_with(bucket, address);
+	uint32_t chained;
 
-	__builtin_prefetch(bucket_of(ledger, hash_u64(address)), 1);
-	entries = entries_with(bucket, tag_of(hash));
-	if (entries)
-		__builtin_prefetch(&ledger->blocks[bucket->slots[entry_of(entries)]], 1);
-	*turn = address;
+	if (!address)
+		return false;
+	if (entry) {
+		unpack(entry, found);
+		return true;
+	}
+	chained = *find_chained(ledger, bucket, address);
+	if (chained)
+		*found = ledger->chained[chained].block;
+	return chained;
 }
 
-const struct block *ledger_next(const struct ledger *ledger, uint32_t *cursor)
+/* The chained items from 1 on, then all entries. */
+static void copy_nth(const struct ledger *ledger, uint64_t i, struct block *out)
 {
-	while (++*cursor < ledger->nr_slots)
-		if (ledger->blocks[*cursor].address)
-			return &ledger->blocks[*cursor];
-	return NULL;
+	if (i < ledger->nr_chained) {
+		*out = ledger->chained[i].block;
+		return;
+	}
+	i -= ledger->nr_chained;
+	unpack(&ledger->buckets[i / BUCKET_ENTRIES].entries[i % BUCKET_ENTRIES], out);
+}
+
+void ledger_prefetch(const struct ledger *ledger, taddr_t address)
+{
+	const struct ledger_bucket *bucket = bucket_of(ledger, hash_u64(address));
+
+	__builtin_prefetch(bucket, 1);
+	__builtin_prefetch((const char *)bucket + sizeof(*bucket) / 2, 1);
+}
+
+bool ledger_next(const struct ledger *ledger, uint64_t *cursor, struct block *out)
+{
+	uint64_t nr = ledger->nr_chained + (uint64_t)ledger->nr_buckets * BUCKET_ENTRIES;
+
+	while (++*cursor < nr) {
+		copy_nth(ledger, *cursor, out);
+		if (out->address)
+			return true;
+	}
+	return false;
 }
 
 size_t ledger_bytes(const struct ledger *ledger)
 {
-	return pages_bytes(ledger->blocks_room, sizeof(*ledger->blocks)) +
-	       pages_bytes(ledger->buckets_room, sizeof(*ledger->buckets));
+	return pages_bytes(ledger->buckets_room, sizeof(*ledger->buckets)) +
+	       pages_bytes(ledger->chained_room, sizeof(*ledger->chained));
 }

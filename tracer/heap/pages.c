@@ -9,7 +9,7 @@
 
 #include "pages.h"
 
-#define SMALL ((size_t)64 << 10)
+#define SMALL ((size_t)4 << 10)
 #define HUGE ((size_t)2 << 20)
 
 static size_t round_up(size_t bytes, size_t unit)

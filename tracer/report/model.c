@@ -53,9 +53,10 @@ static void note_block(struct model_site *site, const struct block *block)
 
 static int collect(struct model *model)
 {
-	uint32_t nr = sites_count(model->heap->sites), cursor = 0;
+	uint32_t nr = sites_count(model->heap->sites);
 	struct model_site **by_id = calloc(nr + 1, sizeof(*by_id));
-	const struct block *block;
+	struct block block;
+	uint64_t cursor = 0;
 
 	model->sites = calloc((size_t)nr + 1, sizeof(*model->sites));
 	if (!by_id || !model->sites) {
@@ -66,8 +67,8 @@ static int collect(struct model *model)
 		by_id[id] = &model->sites[model->nr_sites];
 		note_site(model, id);
 	}
-	while ((block = ledger_next(&model->heap->ledger, &cursor)))
-		note_block(by_id[block->site], block);
+	while (ledger_next(&model->heap->ledger, &cursor, &block))
+		note_block(by_id[block.site], &block);
 	free(by_id);
 	return 0;
 }
