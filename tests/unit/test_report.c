@@ -587,7 +587,7 @@ static void json_of_the_three(void **state)
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
 "{\"name\":\"realloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"}]},"
 "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":60,\"live_blocks\":1,\"live_bytes\":20,"
-"\"peak_bytes\":60,\"unknown_frees\":0,\"failed_allocs\":0},"
+"\"peak_bytes\":60,\"unknown_frees\":0,\"missed_frees\":0,\"failed_allocs\":0},"
 "\"memory\":{\"rss_start_bytes\":0,\"rss_end_bytes\":0},"
 "\"modules\":["
 "{\"path\":\"/home/u/three\",\"build_id\":\"abcd01\",\"bias\":\"0x555555554000\"},"

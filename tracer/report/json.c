@@ -106,13 +106,14 @@ static json_t *run(const struct model *model)
 
 static json_t *heap(const struct heap_totals *totals)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "allocs", whole(totals->allocs), "frees", whole(totals->frees),
 			 "bytes_allocated", whole(totals->bytes_allocated),
 			 "live_blocks", whole(totals->live_blocks),
 			 "live_bytes", whole(totals->live_bytes),
 			 "peak_bytes", whole(totals->peak_bytes),
 			 "unknown_frees", whole(totals->unknown_frees),
+			 "missed_frees", whole(totals->replaced_blocks),
 			 "failed_allocs", whole(totals->failed_allocs));
 }
 
