@@ -83,8 +83,20 @@ static int hold_all(struct trace *trace, struct run *run)
 		error = await_held(trace, run->process);
 		if (!error)
 			error = process_seize(&trace->targets, run->process, &added);
+		if (!error)
+			error = process_seize_guests(&trace->targets, run->process, &added);
 	}
 	return error;
+}
+
+/* What was opened while it ran may be the memory of a program left by exec since. */
+static int open_again(struct process *process)
+{
+	pid_t tid = process->memory.tid;
+
+	memory_close(&process->memory);
+	process->memory.tid = tid;
+	return memory_open(&process->memory, tid);
 }
 
 int attach_run(struct trace *trace, struct run *run)
@@ -99,7 +111,10 @@ int attach_run(struct trace *trace, struct run *run)
 	held_ns = clock_ns();
 	error = hold_all(trace, run);
 	if (!error)
-		error = probe_prepare(run->probe); /* what was loaded meanwhile */
+		error = open_again(run->process);
+	if (!error)
+		/* What was loaded meanwhile; without a probe an exec has led to nothing. */
+		error = run->probe ? probe_prepare(run->probe) : -ESRCH;
 	if (error) {
 		process_detach(&trace->targets, run->process);
 		return error;

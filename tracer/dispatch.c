@@ -69,28 +69,39 @@ static void free_child(struct trace *trace, struct thread *thread)
 {
 	struct process *process = thread->process;
 
-	if (memory_undo_in_child(&process->parent->memory, thread->tid))
+	if (!process->clean && memory_undo_in_child(&process->parent->memory, thread->tid))
 		message_debug("pid %d: ended before its code could be restored", thread->tid);
 	process->parent = NULL;
 	if (!trace->options->follow_forks || follow(trace, thread, process))
 		let_go(trace, thread, process);
 }
 
+/* Our INTERRUPT, or job control, has overtaken a trap: it must be taken before anything is
+ * patched.  CONT, not LISTEN: job control stops the thread again once it is let go. */
+static bool takes_trap_first(struct thread *thread)
+{
+	const struct process *process = thread->process;
+	const struct run *run = process->run;
+
+	if (!process->holding || !run || !run->probe || !probe_trap_pending(run->probe, thread))
+		return false;
+	thread->group_stopped = false;
+	thread->resume_signal = 0;
+	thread_push_on(thread);
+	return true;
+}
+
 static void on_event(struct trace *trace, struct thread *thread)
 {
 	struct process *process = thread->process;
-	struct run *run = process->run;
 
 	if (process->parent) {
 		free_child(trace, thread);
 		return;
 	}
-	/* Such a thread must take its trap before anything is patched. */
-	if (process->holding && run && run->probe && probe_trap_pending(run->probe, thread)) {
-		thread->resume_signal = 0;
-		thread_push_on(thread);
+	if (takes_trap_first(thread))
 		return;
-	}
+	thread_restart_call(thread);
 	thread_resume(thread, 0);
 }
 
@@ -112,6 +123,8 @@ static void adopt_child(struct trace *trace, struct process *parent, pid_t child
 		return;
 	process->parent = parent;
 	process->holding = false;
+	/* At once: the parent may exec, or close a library, before the child's first stop. */
+	process->clean = !memory_undo_in_child(&parent->memory, child);
 	if (process_claim(&trace->targets, process, child, &thread))
 		process_destroy(&trace->targets, process);
 }
@@ -136,14 +149,16 @@ static void on_new(struct trace *trace, struct thread *thread, enum stop_kind ev
 /* A vfork child has become a program of its own. */
 static void on_guest_exec(struct trace *trace, struct thread *thread)
 {
-	struct process *process;
+	struct process *process, *host = thread->process;
 
 	if (!trace->options->follow_forks ||
 	    process_create(&trace->targets, thread->tid, &process)) {
 		thread_detach(&trace->targets, thread, 0);
+		host->ended = !host->threads.nr;
 		return;
 	}
 	thread_move(thread, process);
+	host->ended = !host->threads.nr;
 	if (follow(trace, thread, process))
 		let_go(trace, thread, process);
 }
@@ -158,6 +173,7 @@ static void on_exec(struct trace *trace, struct thread *thread)
 		return;
 	}
 	process_forget_others(&trace->targets, process, thread->tid);
+	thread->exiting = false; /* the tid of a dead leader passes to the thread that execs */
 	free(thread->calls);
 	thread->calls = NULL;
 	if (run) {
@@ -182,11 +198,12 @@ static void on_gone(struct trace *trace, struct thread *thread, enum stop_kind k
 	bool guest = thread->guest;
 
 	thread_forget(&trace->targets, thread);
-	if (guest)
-		return;
-	process->end = kind;
-	process->end_value = value;
-	process->ended = !has_own_threads(process);
+	if (!guest && !has_own_threads(process)) {
+		process->end = kind;
+		process->end_value = value;
+	}
+	/* A guest still runs on our breakpoints when its host has ended. */
+	process->ended = !process->threads.nr;
 	if (process->ended && !process->run && !dispatch_has_children(trace, process))
 		process_destroy(&trace->targets, process);
 }
@@ -198,6 +215,7 @@ static void on_exiting(struct thread *thread)
 
 	if (rss)
 		run->facts.rss_end_bytes = rss;
+	thread_exiting(thread);
 	thread_resume(thread, 0);
 }
 
@@ -240,6 +258,9 @@ void dispatch_next(struct trace *trace)
 		on_gone(trace, stop.thread, stop.kind, stop.value);
 		return;
 	case STOP_GROUP:
+		if (!takes_trap_first(stop.thread))
+			thread_resume(stop.thread, 0);
+		return;
 	case STOP_OTHER:
 		thread_resume(stop.thread, 0);
 		return;

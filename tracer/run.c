@@ -111,6 +111,7 @@ int run_open(struct run *run)
 
 void run_arm(struct run *run)
 {
+	learn_names(run); /* it may have come to its program since we looked first */
 	run->epoch_ns = run->probe->options.epoch_ns = clock_ns();
 	clock_gettime(CLOCK_REALTIME, &run->facts.started);
 	probe_arm(run->probe);
@@ -224,7 +225,7 @@ static void note_end(struct run *run)
 	const struct process *process = run->process;
 
 	run->facts.end = RUN_DETACHED;
-	if (!process->ended)
+	if (process->end == STOP_NONE)
 		return;
 	run->facts.end = process->end == STOP_EXITED ? RUN_EXITED :
 			 process->end == STOP_KILLED ? RUN_KILLED : RUN_LOST;

@@ -29,10 +29,11 @@ static bool is_loader_only(const struct module *module)
 	       strncmp(elf->version, "musl", 4);
 }
 
-static bool is_known(const struct functions *functions, taddr_t address)
+static bool is_known(const struct functions *functions, const struct module *module,
+		     taddr_t address)
 {
 	for (size_t i = 0; i < functions->nr; i++)
-		if (functions->items[i].address == address && functions->items[i].module->alive)
+		if (functions->items[i].address == address && functions->items[i].module == module)
 			return true;
 	return false;
 }
@@ -42,7 +43,7 @@ static int add(struct functions *functions, const struct module *module,
 {
 	taddr_t address = module->bias + symbol->vaddr;
 
-	if (is_known(functions, address))
+	if (is_known(functions, module, address))
 		return 0;
 	if (ARRAY_GROW(functions))
 		return -ENOMEM;
@@ -64,12 +65,13 @@ static bool counts(const struct allocator_function *kind, bool loader_only, bool
 
 int functions_find(struct functions *functions, const struct module *module)
 {
-	const struct elf_module *elf = &module->file->elf;
+	const struct elf_module *elf;
 	bool loader_only, has_malloc;
 	int error = 0;
 
 	if (!module->file || !module->file->known)
 		return 0;
+	elf = &module->file->elf;
 	loader_only = is_loader_only(module);
 	has_malloc = defines(elf, "malloc");
 	for (size_t kind = 0; kind < allocator_functions_nr; kind++) {

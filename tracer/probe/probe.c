@@ -71,6 +71,13 @@ static int rebuild_map(struct probe *probe)
 	return error;
 }
 
+static void forget_functions(struct probe *probe, const struct module *module)
+{
+	for (size_t i = 0; i < probe->functions.nr; i++)
+		if (probe->functions.items[i].module == module)
+			probe->functions.items[i].tried = probe->functions.items[i].armed = false;
+}
+
 static void forget_closed(struct probe *probe)
 {
 	for (size_t i = 0; i < probe->modules.nr; i++) {
@@ -80,6 +87,7 @@ static void forget_closed(struct probe *probe)
 			continue;
 		breakpoints_forget_module(&probe->breakpoints, module->id);
 		memory_forget(&probe->process->memory, module->extent.start, module->extent.end);
+		forget_functions(probe, module);
 	}
 }
 
@@ -216,7 +224,10 @@ bool probe_trap(struct probe *probe, struct thread *thread)
 	if (thread_get_regs(thread, &regs))
 		return true; /* killed; nothing is left to be told */
 	breakpoint = breakpoint_find(&probe->breakpoints, regs.rip - ARCH_BREAKPOINT_BYTES);
-	if (!breakpoint || !thread_trap_is_breakpoint(thread))
+	/* A SIGTRAP sent and still blocked swallows the processor's own: then the place tells, as
+	 * nothing else leads behind the first byte of a longer instruction. */
+	if (!breakpoint ||
+	    (breakpoint->displaced.length == 1 && !thread_trap_is_breakpoint(thread)))
 		return false;
 	regs.rip = breakpoint->address;
 	if (breakpoint->roles & BREAKPOINT_LOADER) {

@@ -144,11 +144,11 @@ static bool watch_return_site(struct probe *probe, const struct function *functi
 /* free(p) was told of, then a signal came before its first instruction. */
 static bool is_told_already(struct calls *calls, const struct call *call)
 {
-	bool told = calls->free_again_sp == call->sp &&
-		    calls->free_again_pointer == call->pointer;
-
+	/* The handler may free, too: deeper in the stack or on another one. */
+	if (calls->free_again_sp != call->sp)
+		return false;
 	calls->free_again_sp = 0;
-	return told;
+	return calls->free_again_pointer == call->pointer;
 }
 
 static void begin(struct probe *probe, struct thread *thread, const struct function *function,

@@ -109,15 +109,32 @@ static uint64_t bias_of(const struct file *file, const struct mapping *mapping)
 	return mapping->start - mapping->offset;
 }
 
-static struct module *find_module(struct modules *modules, const struct mapping *mapping)
+static bool is_at(const struct module *module, const struct mapping *mapping)
 {
-	for (size_t i = 0; i < modules->nr; i++) {
+	return module->device == mapping->device && module->inode == mapping->inode &&
+	       !strcmp(module->path, mapping->path) &&
+	       bias_of(module->file, mapping) == module->bias;
+}
+
+static struct module *find_alive(struct modules *modules, const struct mapping *mapping)
+{
+	for (size_t i = 0; i < modules->nr; i++)
+		if (modules->items[i]->alive && is_at(modules->items[i], mapping))
+			return modules->items[i];
+	return NULL;
+}
+
+/* Closed, and now the same file is back at the same place: its addresses mean the same. */
+static struct module *revive(struct modules *modules, const struct mapping *mapping,
+			     const struct file *file)
+{
+	for (size_t i = 0; file && i < modules->nr; i++) {
 		struct module *module = modules->items[i];
 
-		if (module->device == mapping->device && module->inode == mapping->inode &&
-		    !strcmp(module->path, mapping->path) &&
-		    module->alive && bias_of(module->file, mapping) == module->bias)
-			return module;
+		if (module->alive || module->file != file || !is_at(module, mapping))
+			continue;
+		module->fresh = true;
+		return module;
 	}
 	return NULL;
 }
@@ -172,6 +189,7 @@ static int note_code(struct module *module, const struct mapping *mapping)
 static int scan_mapping(struct modules *modules, pid_t tid, const struct memory *memory,
 			const struct mapping *mapping)
 {
+	const struct file *file;
 	struct module *module;
 
 	if (!mapping->executable || !strcmp(mapping->path, "[vsyscall]"))
@@ -183,9 +201,12 @@ static int scan_mapping(struct modules *modules, pid_t tid, const struct memory 
 			(struct module_range){ mapping->start, mapping->end };
 		return 0;
 	}
-	module = find_module(modules, mapping);
+	module = find_alive(modules, mapping);
 	if (!module) {
-		module = add_module(modules, mapping, file_of(modules, tid, memory, mapping));
+		file = file_of(modules, tid, memory, mapping);
+		module = revive(modules, mapping, file);
+		if (!module)
+			module = add_module(modules, mapping, file);
 		if (!module)
 			return -ENOMEM;
 		module->is_program = is_program(tid, mapping);
@@ -218,6 +239,9 @@ int modules_scan(struct modules *modules, pid_t tid, const struct memory *memory
 	struct maps maps;
 	int error = maps_read(&maps, tid);
 
+	/* A thread that is ending has no maps any more: that says nothing of the modules. */
+	if (!error && !maps.nr)
+		error = -ESRCH;
 	if (error)
 		return error;
 	begin_scan(modules);

@@ -2,8 +2,8 @@
 /*
  * The modules loaded in one process: program, libraries, loader, vdso.  A module is a file
  * mapped at a load bias; the bias comes from the program headers, not from the place of the
- * first executable mapping.  Ids count from 1 and are never used twice, so that addresses in
- * a closed library never match the one loaded in its place.
+ * first executable mapping.  Ids count from 1 and stand for one file at one place, so that
+ * addresses in a closed library never match another one loaded there.
  *
  * One thread.  Ownership: modules_deinit() frees them all; files belong to struct files.
  */
@@ -26,7 +26,7 @@ struct module {
 	const struct file *file;
 	bool is_program;	/* what /proc/PID/exe is */
 	bool alive;		/* mapped, at the last look */
-	bool fresh;		/* first seen at the last look */
+	bool fresh;		/* was not there at the look before */
 	bool closed;		/* gone since the last look */
 	struct module_range extent;	/* around its code; kept when it is gone */
 	struct {

@@ -7,11 +7,13 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,6 +90,21 @@ static int join(struct process *process, struct thread *thread)
 	return 0;
 }
 
+/* A leader that has ended stays a zombie, without maps, until the last thread ends. */
+static void find_way_to_memory(struct process *process)
+{
+	const struct thread *found = NULL;
+
+	for (size_t i = 0; i < process->threads.nr; i++) {
+		const struct thread *thread = process->threads.items[i];
+
+		if (!thread->exiting && (!found || found->guest))
+			found = thread;
+	}
+	if (found)
+		process->memory.tid = found->tid;
+}
+
 static void leave(struct thread *thread)
 {
 	struct process *process = thread->process;
@@ -99,8 +116,15 @@ static void leave(struct thread *thread)
 		break;
 	}
 	thread->process = NULL;
-	if (process && process->memory.tid == thread->tid && process->threads.nr)
-		process->memory.tid = process->threads.items[0]->tid;
+	if (process && process->memory.tid == thread->tid)
+		find_way_to_memory(process);
+}
+
+void thread_exiting(struct thread *thread)
+{
+	thread->exiting = true;
+	if (thread->process->memory.tid == thread->tid)
+		find_way_to_memory(thread->process);
 }
 
 void thread_forget(struct targets *targets, struct thread *thread)
@@ -120,6 +144,8 @@ void thread_move(struct thread *thread, struct process *process)
 {
 	leave(thread);
 	thread->guest = false;
+	free(thread->calls); /* they name functions of the memory that it leaves */
+	thread->calls = NULL;
 	/* A process just made has room for its first thread. */
 	(void)join(process, thread);
 }
@@ -237,6 +263,51 @@ int process_seize(struct targets *targets, struct process *process, size_t *adde
 	return 0;
 }
 
+void targets_put_back(struct targets *targets, pid_t tid, int status)
+{
+	targets->queue_first = (targets->queue_first + TARGETS_QUEUE - 1) % TARGETS_QUEUE;
+	targets->queue[targets->queue_first].tid = tid;
+	targets->queue[targets->queue_first].status = status;
+	targets->queue_nr++;
+}
+
+static bool shares_memory(pid_t a, pid_t b)
+{
+	return !syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0);
+}
+
+static int seize_children(struct targets *targets, struct process *process, pid_t parent,
+			  size_t *added)
+{
+	char path[64];
+	FILE *children;
+	pid_t child;
+	int error = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
+	children = fopen(path, "re");
+	while (children && !error && fscanf(children, "%d", &child) == 1) {
+		if (targets_find(targets, child) || !shares_memory(parent, child))
+			continue;
+		error = seize_thread(targets, process, child, added);
+		if (!error && targets_find(targets, child))
+			targets_find(targets, child)->guest = true;
+	}
+	if (children)
+		fclose(children);
+	return error;
+}
+
+int process_seize_guests(struct targets *targets, struct process *process, size_t *added)
+{
+	int error = 0;
+
+	/* The array grows by those that are found: a guest may wait for one of its own. */
+	for (size_t i = 0; !error && i < process->threads.nr; i++)
+		error = seize_children(targets, process, process->threads.items[i]->tid, added);
+	return error;
+}
+
 int process_claim(struct targets *targets, struct process *process, pid_t tid,
 		  struct thread **out)
 {
@@ -252,10 +323,7 @@ int process_claim(struct targets *targets, struct process *process, pid_t tid,
 	if (!thread->first_status)
 		return 0;
 	/* It stopped before we knew of it: hand that stop out next. */
-	targets->queue_first = (targets->queue_first + TARGETS_QUEUE - 1) % TARGETS_QUEUE;
-	targets->queue[targets->queue_first].tid = tid;
-	targets->queue[targets->queue_first].status = thread->first_status;
-	targets->queue_nr++;
+	targets_put_back(targets, tid, thread->first_status);
 	thread->first_status = 0;
 	return 0;
 }
@@ -266,8 +334,8 @@ static bool queue_put(struct targets *targets, pid_t tid, int status)
 
 	targets->queue[last].tid = tid;
 	targets->queue[last].status = status;
-	/* One place stays free for process_claim(). */
-	return ++targets->queue_nr < TARGETS_QUEUE - 1;
+	/* The other half is for targets_put_back(). */
+	return ++targets->queue_nr < TARGETS_QUEUE / 2;
 }
 
 /* Waits for one status, then takes all others that are ready. */
@@ -389,7 +457,19 @@ bool thread_trap_is_breakpoint(const struct thread *thread)
 
 bool thread_trap_pending(const struct thread *thread)
 {
-	return procfs_signal_pending(thread->process->pid, thread->tid, SIGTRAP);
+	/* By its own id: a guest is in another process. */
+	return procfs_signal_pending(thread->tid, thread->tid, SIGTRAP);
+}
+
+void thread_restart_call(const struct thread *thread)
+{
+	arch_regs regs;
+
+	if (thread_get_regs(thread, &regs) || !arch_call_interrupted(&regs) ||
+	    procfs_signal_deliverable(thread->tid))
+		return;
+	arch_call_again(&regs);
+	(void)thread_set_regs(thread, &regs);
 }
 
 void process_hold(struct process *process)
@@ -407,22 +487,30 @@ void process_hold_again(struct process *process)
 
 /*
  * Waiting in vfork for its child (state D, and PTRACE_INTERRUPT does not reach it): it cannot
- * get back to user code before it takes the stop that is pending.
+ * get back to user code before it takes the stop that is pending.  One that waits for a page
+ * of its code or data does not count: it may stand in code of ours.
  */
-static bool is_parked(const struct process *process, const struct thread *thread)
+static bool is_parked(const struct thread *thread)
 {
-	return procfs_state(process->pid, thread->tid) == 'D';
+	return procfs_state(thread->tid, thread->tid) == 'D' &&
+	       procfs_in_system_call(thread->tid, thread->tid);
 }
 
 bool process_all_held(const struct process *process, bool accept_parked)
 {
+	bool ending = true;
+
 	for (size_t i = 0; i < process->threads.nr; i++) {
 		const struct thread *thread = process->threads.items[i];
 
-		if (!thread->held && !(accept_parked && is_parked(process, thread)))
+		if (!thread->held && thread->exiting)
+			continue;
+		if (!thread->held && !(accept_parked && is_parked(thread)))
 			return false;
+		ending = false;
 	}
-	return true;
+	/* Where all are exiting, that is the end to wait for. */
+	return !ending;
 }
 
 void process_release(struct process *process)
@@ -440,6 +528,8 @@ void process_detach(struct targets *targets, struct process *process)
 
 		if (thread->held)
 			thread_detach(targets, thread, thread->resume_signal);
+		else if (thread->exiting)
+			thread_forget(targets, thread);
 		else
 			thread->leaving = true;
 	}

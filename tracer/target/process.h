@@ -31,6 +31,7 @@ struct thread {
 	struct process *process;	/* NULL: stopped before its creator told of it */
 	bool stopped;			/* in a ptrace stop */
 	bool held;			/* stopped, handled, and kept so by process_hold() */
+	bool exiting;			/* past its last user code; may linger as a zombie leader */
 	bool group_stopped;		/* resumes with PTRACE_LISTEN */
 	bool leaving;			/* to be let go at its next stop */
 	bool guest;			/* a process of its own that shares the memory (vfork) */
@@ -51,8 +52,10 @@ struct process {
 	bool holding;
 	bool launched;		/* our child */
 	struct process *parent;	/* this is a fork child that still has its parent's patches */
+	bool clean;		/* ... had: they are gone */
 	void *run;		/* the owner's */
-	bool ended;		/* no thread of it is left; end is STOP_EXITED or STOP_KILLED */
+	bool ended;		/* no thread is left, guests included */
+	/* STOP_EXITED or STOP_KILLED once no thread of its own is left. */
 	enum stop_kind end;
 	int end_value;
 };
@@ -94,6 +97,10 @@ void process_destroy(struct targets *targets, struct process *process);
  * meanwhile.  *added (may be NULL) counts the new ones. */
 int process_seize(struct targets *targets, struct process *process, size_t *added);
 
+/* Seizes what was made by vfork or clone(CLONE_VM) before we came and still runs in this memory.
+ * They become guests.  *added as above. */
+int process_seize_guests(struct targets *targets, struct process *process, size_t *added);
+
 /* Starts argv and leaves its only thread stopped at its exec, before the first instruction.
  * before_exec() runs in the child.  -ENOENT, -EACCES... : the command could not be run. */
 int process_launch(struct targets *targets, char *const *argv, void (*before_exec)(void),
@@ -101,6 +108,9 @@ int process_launch(struct targets *targets, char *const *argv, void (*before_exe
 
 /* Waits for one stop.  Returns STOP_NONE when a signal interrupts it. */
 void targets_next(struct targets *targets, struct stop *out);
+
+/* A status that somebody else has waited for: it comes out of targets_next() first. */
+void targets_put_back(struct targets *targets, pid_t tid, int status);
 
 /* A thread that an event told of: it belongs to this process from now on. */
 int process_claim(struct targets *targets, struct process *process, pid_t tid,
@@ -115,6 +125,11 @@ void thread_push_on(struct thread *thread);
 /* Lets it go for good and forgets it. */
 void thread_detach(struct targets *targets, struct thread *thread, int signal);
 void thread_forget(struct targets *targets, struct thread *thread);
+/* In a stop of our INTERRUPT: where that made a system call return EINTR, and no signal does,
+ * it begins anew (tracing-notes 1.9). */
+void thread_restart_call(const struct thread *thread);
+/* It is about to exit: it will not run user code again, nor serve as a way to the memory. */
+void thread_exiting(struct thread *thread);
 /* All threads but one are gone: an exec. */
 void process_forget_others(struct targets *targets, struct process *process, pid_t tid);
 /* Moves a guest that got memory of its own to its own process. */

@@ -44,6 +44,15 @@ char procfs_state(pid_t pid, pid_t tid)
 	return fields ? fields[0] : 0;
 }
 
+bool procfs_in_system_call(pid_t pid, pid_t tid)
+{
+	char buffer[256], path[64];
+
+	/* The number of the call; "running", or -1 where it is in none. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	return read_file(path, buffer, sizeof(buffer)) > 0 && buffer[0] >= '0' && buffer[0] <= '9';
+}
+
 int procfs_last_cpu(pid_t pid, pid_t tid)
 {
 	char buffer[1024];
@@ -76,6 +85,20 @@ bool procfs_signal_pending(pid_t pid, pid_t tid, int signal)
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
 	value = status_value(path, "SigPnd", buffer, sizeof(buffer));
 	return value && strtoull(value, NULL, 16) & 1ULL << (signal - 1);
+}
+
+bool procfs_signal_deliverable(pid_t tid)
+{
+	char buffer[4096], path[64];
+	const char *own, *shared, *blocked;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	own = status_value(path, "SigPnd", buffer, sizeof(buffer));
+	shared = own ? strstr(own, "\nShdPnd:") : NULL;
+	blocked = own ? strstr(own, "\nSigBlk:") : NULL;
+	return shared && blocked &&
+	       (strtoull(own, NULL, 16) | strtoull(shared + 8, NULL, 16)) &
+		       ~strtoull(blocked + 8, NULL, 16);
 }
 
 long procfs_status_number(pid_t pid, const char *key)

@@ -13,8 +13,12 @@
 
 /* State letter of a thread: R, S, D, T, t, Z...; 0 if it is gone. */
 char procfs_state(pid_t pid, pid_t tid);
+/* Blocked inside a system call, rather than on a page fault of its own code. */
+bool procfs_in_system_call(pid_t pid, pid_t tid);
 /* In the thread's own queue of pending signals. */
 bool procfs_signal_pending(pid_t pid, pid_t tid, int signal);
+/* One is pending that the thread does not block. */
+bool procfs_signal_deliverable(pid_t tid);
 /* The processor on which a thread last ran; -1 if unknown. */
 int procfs_last_cpu(pid_t pid, pid_t tid);
 /* A number from /proc/PID/status, by its key ("Tgid", "PPid", "TracerPid"); -1 if unknown. */

@@ -27,3 +27,39 @@ def test_launched():
     site = report.at("leader.c", "LIVE")
     equal((site["allocs"], site["frees"], site["bytes"]),
           (truth["allocs"], truth["frees"], truth["live_bytes"]), "site")
+
+
+def check_leaves(*command):
+    """The other threads' code stays known: every call counts, and the detach is a prompt one."""
+    target = Target(*command)
+    target.expect("ready")
+    with unharmed(target.pid):
+        trace = attach(target.pid)
+        target.go()
+        truth = target.truth()
+        start = time.monotonic()
+        report = trace.stop()
+        took_s = time.monotonic() - start
+    target.finish()
+    site = report.at("leaves.c", "LIVE")
+    equal((site["allocs"], site["frees"], site["bytes"]),
+          (truth["allocs"], truth["frees"], truth["live_bytes"]), "site")
+    assert took_s < 4 * PATIENCE, f"detached in {took_s:.1f} s"
+
+
+def test_leaves_while_traced():
+    check_leaves(build("leaves.c", "-pthread"))
+
+
+def test_leaves_then_libraries_come():
+    check_leaves(build("leaves.c", "-pthread"), "libm.so.6", "libz.so.1", "libdl.so.2")
+
+
+def test_leaves_static():
+    check_leaves(build("leaves.c", "-DNO_DLOPEN", "-pthread", "-static", out="leaves-static"))
+
+
+def test_leaves_static_musl():
+    need("musl-gcc")
+    check_leaves(build("leaves.c", "-DNO_DLOPEN", "-pthread", "-static", compiler="musl-gcc",
+                       out="leaves-musl"))

@@ -32,3 +32,17 @@ def test_late_jemalloc(trace):
 def test_late_mimalloc(trace):
     modules = check(trace, "libmimalloc.so.2.0")
     assert any("mimalloc" in module for module in modules), modules
+
+
+@both
+def test_reloaded_allocator(trace):
+    """One module, however often it comes, and each time its allocator is traced."""
+    pool = build_library("pool.c")
+    report, truth = trace(build("reload.c"), pool, "60")
+    site = report.at("reload.c", "LIVE")
+    equal((site["allocs"], site["frees"], site["bytes"]),
+          (truth["allocs"], truth["frees"], truth["live_bytes"]), "site")
+    equal(site["blocks"], 60, "blocks")
+    equal(report.heap["unknown_frees"], 0, "unknown frees")
+    pools = [module for module in report.json["modules"] if module["path"] == pool]
+    assert 1 <= len(pools) <= 2, report.json["modules"]

@@ -53,3 +53,38 @@ def test_follow_launched():
         (parent,) = {int(path.split(".")[-1]) for path in glob.glob("followed.*")} - set(children)
         return children, parent, truth_in(report.stdout)
     followed([], run_it)
+
+
+def ahead():
+    """On one processor, before all others there, but not so its children."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+
+
+def behind():
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def check_late_children(*command):
+    """The parent is further on long before a child comes to its first stop; it sees how they
+    end."""
+    Target(build("busy.c", "-pthread"), "4", preexec_fn=behind).expect("ready")
+    target = Target(*command, preexec_fn=ahead)
+    target.expect("ready")
+    with unharmed(target.pid):
+        trace = attach(target.pid)
+        target.go()
+        target.expect("done")
+        report = trace.stop()
+    target.finish()
+    return report
+
+
+def test_parent_execs_at_once():
+    report = check_late_children(build("leaves.c", out="leaves"), "30")
+    equal(report.target["execs"], 30, "execs")
+
+
+def test_parent_unloads_at_once():
+    check_late_children(build("unloads.c"), build_library("pool.c"))

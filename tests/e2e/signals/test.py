@@ -36,3 +36,14 @@ def test_all_signals_reach_the_target():
         target.expect("received 3000")
         trace.stop()
     target.finish()
+
+
+@both
+def test_handlers_that_free(trace):
+    """A free that a signal comes upon is told once, whatever the handler frees."""
+    exact(*trace(build("frees.c"), "1"))
+
+
+@both
+def test_handlers_that_free_on_another_stack(trace):
+    exact(*trace(build("frees.c"), "1", "stack"))

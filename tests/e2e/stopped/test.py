@@ -64,3 +64,47 @@ def test_detach_while_stopped():
     target.go()
     target.truth()
     target.finish()
+
+
+def test_stops_around_attach_and_detach():
+    """Job control at every moment of short traces of a busy target."""
+    target = Target(build("busy.c", "-pthread"), "8")
+    target.expect("ready")
+    end = time.monotonic() + 2
+    with unharmed(target.pid):
+        while time.monotonic() < end:
+            trace = Trace(["-q", "-d", "0.02", "-p", str(target.pid)])
+            time.sleep(0.02)
+            while trace.process.poll() is None and time.monotonic() < end + WAIT_S:
+                os.kill(target.pid, signal.SIGSTOP)
+                time.sleep(0.004)
+                os.kill(target.pid, signal.SIGCONT)
+                time.sleep(0.002)
+            equal(trace.wait(WAIT_S).status, 0, f"exit status {trace.stderr()}")
+            assert target.process.poll() is None, "the target has ended"
+    target.finish()
+
+
+def stopped_before_a_trap(pid):
+    """Whether a thread was stopped between a breakpoint and the signal that tells of it."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: stopped(pid) == set(threads(pid)), "a stopped target")
+    return any(int(status["SigPnd"], 16) >> signal.SIGTRAP - 1 & 1
+               for status in threads(pid).values())
+
+
+def test_detach_while_a_trap_is_pending():
+    """The thread must take its trap before the code is put back."""
+    target = Target(build("busy.c", "-pthread"), "8")
+    target.expect("ready")
+    end = time.monotonic() + 2
+    with unharmed(target.pid):
+        for _ in range(3):
+            trace = attach(target.pid)
+            while not stopped_before_a_trap(target.pid) and time.monotonic() < end:
+                os.kill(target.pid, signal.SIGCONT)
+                time.sleep(0.001)
+            trace.stop()
+            equal(stopped(target.pid), set(threads(target.pid)), "threads still stopped")
+            os.kill(target.pid, signal.SIGCONT)
+    target.finish()

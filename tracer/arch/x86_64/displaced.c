@@ -34,7 +34,8 @@ static int classify_transfer(const ZydisDecodedInstruction *insn,
 
 	if (insn->meta.category == ZYDIS_CATEGORY_RET) {
 		out->kind = DISPLACED_RETURN;
-		return insn->mnemonic == ZYDIS_MNEMONIC_RET && !insn->operand_count_visible
+		return insn->mnemonic == ZYDIS_MNEMONIC_RET && !insn->operand_count_visible &&
+			       insn->meta.branch_type == ZYDIS_BRANCH_TYPE_NEAR
 			? 0 : -ENOTSUP;
 	}
 	if (!is_immediate_target(insn, operands) ||
@@ -87,9 +88,10 @@ static int classify_copy(const ZydisDecodedInstruction *insn,
 		return -ENOTSUP;
 	for (unsigned i = 0; i < insn->operand_count; i++) {
 		if (operands[i].type != ZYDIS_OPERAND_TYPE_MEMORY ||
-		    operands[i].mem.base != ZYDIS_REGISTER_RIP)
+		    (operands[i].mem.base != ZYDIS_REGISTER_RIP &&
+		     operands[i].mem.base != ZYDIS_REGISTER_EIP))
 			continue;
-		if (insn->raw.disp.size != 32)
+		if (insn->raw.disp.size != 32 || operands[i].mem.base == ZYDIS_REGISTER_EIP)
 			return -ENOTSUP;
 		out->rip_displacement = insn->raw.disp.offset;
 	}

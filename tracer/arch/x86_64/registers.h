@@ -7,6 +7,8 @@
 #ifndef MEMTRACE_ARCH_X86_64_REGISTERS_H
 #define MEMTRACE_ARCH_X86_64_REGISTERS_H
 
+#include <errno.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 
 #include "../../base/types.h"
@@ -35,6 +37,47 @@ static inline uint64_t arch_argument(const arch_regs *regs, unsigned i)
 static inline uint64_t arch_result(const arch_regs *regs)
 {
 	return regs->rax;
+}
+
+/* System calls that return EINTR rather than start again when a tracer interrupts them, though
+ * no handler runs: signal(7), and the kernel's ipc/sem.c, fs/eventpoll.c, fs/aio.c.  Without
+ * connect and close, which cannot be done twice. */
+static inline bool arch_call_interrupted(const arch_regs *regs)
+{
+	if ((int64_t)regs->rax != -EINTR)
+		return false;
+	switch ((int64_t)regs->orig_rax) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_semop:
+	case SYS_semtimedop:
+	case SYS_rt_sigtimedwait:
+	case SYS_io_getevents:
+	case SYS_io_pgetevents:
+	case SYS_read: /* of inotify, and the others of sockets with a timeout */
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_write:
+	case SYS_writev:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_accept:
+	case SYS_accept4:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Back to the syscall instruction, two bytes long. */
+static inline void arch_call_again(arch_regs *regs)
+{
+	regs->rax = regs->orig_rax;
+	regs->rip -= 2;
 }
 
 #endif
