@@ -23,6 +23,12 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-san
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -liberty -lpthread
 
+ifeq ($(filter deps bench-deps clean uninstall,$(MAKECMDGOALS)),)
+ifneq ($(shell pkg-config --exists $(PKGS) && echo there),there)
+$(error libraries are missing ($(PKGS)): run `make deps')
+endif
+endif
+
 SOURCES := $(shell find tracer symbolizer -name '*.c' | sort)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libmemtrace.a
