@@ -42,7 +42,7 @@ int symbolizer_start(const struct symbolizer_config *config, struct symbolizer *
 /* Ends the process and frees the handle; NULL is allowed. */
 void symbolizer_stop(struct symbolizer *symbolizer);
 
-/* The process's id, so that the tracer can tell it from its targets in waitpid(-1). */
+/* The process's id: it is a child of ours like any other, and may show in waitpid(-1). */
 pid_t symbolizer_pid(const struct symbolizer *symbolizer);
 
 struct elf_segment {		/* one PT_LOAD */

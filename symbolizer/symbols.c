@@ -31,12 +31,6 @@ int wanted_init(struct wanted *wanted, const char *const *names, size_t nr_names
 	return 0;
 }
 
-void wanted_release(struct wanted *wanted)
-{
-	free(wanted->items);
-	*wanted = (struct wanted){ 0 };
-}
-
 static bool is_candidate(const GElf_Sym *symbol)
 {
 	int binding = GELF_ST_BIND(symbol->st_info);

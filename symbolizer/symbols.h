@@ -20,7 +20,6 @@ struct symbols {
 
 /* The strings stay the caller's.  0 or -ENOMEM. */
 int wanted_init(struct wanted *wanted, const char *const *names, size_t nr_names);
-void wanted_release(struct wanted *wanted);
 
 /* Global and weak functions of .dynsym and of .symtab, which may lie in a separate debug file
  * or in mini debug information.  The caller frees items. */

@@ -126,7 +126,7 @@ int attach_run(struct trace *trace, struct run *run)
 }
 
 /* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
- * ours, so the kernel may let it go when we end. */
+ * ours, and is let go when it stops. */
 static void restore(struct trace *trace, struct run *run)
 {
 	int error = run->probe ? probe_disarm(run->probe) : 0;

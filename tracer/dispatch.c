@@ -7,11 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <linux/kcmp.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/clock.h"
@@ -108,10 +104,10 @@ static void on_event(struct trace *trace, struct thread *thread)
 /* `creator` is stopped in the event that told of the child, so both are there to compare. */
 static bool shares_memory(pid_t creator, pid_t child, enum stop_kind event)
 {
-	long order = syscall(SYS_kcmp, creator, child, KCMP_VM, 0, 0);
+	int shared = process_shares_memory(creator, child);
 
 	/* A kernel without kcmp: what the three events mean nearly always. */
-	return order < 0 ? event != STOP_FORK : order == 0;
+	return shared < 0 ? event != STOP_FORK : shared;
 }
 
 static void adopt_child(struct trace *trace, struct process *parent, pid_t child)
@@ -122,7 +118,6 @@ static void adopt_child(struct trace *trace, struct process *parent, pid_t child
 	if (process_create(&trace->targets, child, &process))
 		return;
 	process->parent = parent;
-	process->holding = false;
 	/* At once: the parent may exec, or close a library, before the child's first stop. */
 	process->clean = !memory_undo_in_child(&parent->memory, child);
 	if (process_claim(&trace->targets, process, child, &thread))
@@ -146,6 +141,13 @@ static void on_new(struct trace *trace, struct thread *thread, enum stop_kind ev
 	thread_resume(thread, 0);
 }
 
+/* A guest still runs on our breakpoints when its host has ended. */
+static void note_end(struct trace *trace, struct process *process)
+{
+	process->ended = !process->threads.nr;
+	trace->some_ended |= process->ended;
+}
+
 /* A vfork child has become a program of its own. */
 static void on_guest_exec(struct trace *trace, struct thread *thread)
 {
@@ -154,11 +156,11 @@ static void on_guest_exec(struct trace *trace, struct thread *thread)
 	if (!trace->options->follow_forks ||
 	    process_create(&trace->targets, thread->tid, &process)) {
 		thread_detach(&trace->targets, thread, 0);
-		host->ended = !host->threads.nr;
+		note_end(trace, host);
 		return;
 	}
 	thread_move(thread, process);
-	host->ended = !host->threads.nr;
+	note_end(trace, host);
 	if (follow(trace, thread, process))
 		let_go(trace, thread, process);
 }
@@ -202,8 +204,7 @@ static void on_gone(struct trace *trace, struct thread *thread, enum stop_kind k
 		process->end = kind;
 		process->end_value = value;
 	}
-	/* A guest still runs on our breakpoints when its host has ended. */
-	process->ended = !process->threads.nr;
+	note_end(trace, process);
 	if (process->ended && !process->run && !dispatch_has_children(trace, process))
 		process_destroy(&trace->targets, process);
 }

@@ -146,6 +146,7 @@ static bool reap_runs(struct trace *trace)
 {
 	bool going_on = false;
 
+	trace->some_ended = false;
 	for (size_t i = 0; i < trace->runs.nr; i++) {
 		struct run *run = trace->runs.items[i];
 
@@ -176,10 +177,17 @@ static void free_last(struct trace *trace)
 
 void trace_loop(struct trace *trace)
 {
-	while (reap_runs(trace) && !signals_end_requests() && !is_time_over(trace)) {
+	bool going_on = reap_runs(trace);
+
+	while (going_on && !signals_end_requests()) {
 		dispatch_next(trace);
-		if (signals_ticked())
-			on_tick(trace);
+		if (trace->some_ended)
+			going_on = reap_runs(trace);
+		if (!signals_ticked())
+			continue;
+		on_tick(trace);
+		if (is_time_over(trace))
+			break;
 	}
 	message_progress_end();
 	placement_stop(trace->placement);

@@ -28,6 +28,11 @@ struct allocator_function {
 				 * operator new calls malloc and is not an allocator's */
 };
 
+static inline int allocator_resizes(const struct allocator_function *function)
+{
+	return function->call == CALL_RESIZE || function->call == CALL_RESIZE_ARRAY;
+}
+
 /* In the order in which a name is chosen where several stand for one address. */
 extern const struct allocator_function allocator_functions[];
 extern const size_t allocator_functions_nr;

@@ -186,7 +186,7 @@ bool function_covers(const struct function *function, taddr_t pc)
 	return false;
 }
 
-bool function_may_nest(const struct functions *functions, const struct function *function)
+static bool may_nest(const struct functions *functions, const struct function *function)
 {
 	if (function->calls_unknown || !function->returns_known)
 		return true;
@@ -195,6 +195,12 @@ bool function_may_nest(const struct functions *functions, const struct function 
 		    flow_has(&function->tails, functions->items[i].address))
 			return true;
 	return false;
+}
+
+void functions_relate(struct functions *functions)
+{
+	for (size_t i = 0; i < functions->nr; i++)
+		functions->items[i].may_nest = may_nest(functions, &functions->items[i]);
 }
 
 void functions_deinit(struct functions *functions)

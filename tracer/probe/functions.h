@@ -37,6 +37,7 @@ struct function {
 	bool returns_known;		/* false: an indirect jump may hide some of them */
 	bool tails_unknown;		/* likewise */
 	bool calls_unknown;		/* its own body calls through a pointer or a PLT */
+	bool may_nest;			/* a call of it may make one of another in the table */
 	bool tried;			/* to arm it */
 	bool armed;
 };
@@ -59,8 +60,8 @@ bool function_hands_on_to(const struct function *outer, taddr_t address);
 /* True if pc lies in its code, tails included. */
 bool function_covers(const struct function *function, taddr_t pc);
 
-/* True if a call of it may make a call of another function of the table. */
-bool function_may_nest(const struct functions *functions, const struct function *function);
+/* To be called when the table has grown: sets may_nest of all. */
+void functions_relate(struct functions *functions);
 
 void functions_deinit(struct functions *functions);
 

@@ -118,6 +118,7 @@ int probe_prepare(struct probe *probe)
 	for (size_t i = 0; !error && i < probe->modules.nr; i++)
 		if (probe->modules.items[i]->fresh)
 			error = learn_module(probe, probe->modules.items[i]);
+	functions_relate(&probe->functions);
 	return error;
 }
 

@@ -64,7 +64,7 @@ struct probe {
 	struct functions functions;
 	struct breakpoints breakpoints;
 	struct probe_stats stats;
-	struct remote *remote;		/* made when first needed */
+	struct remote *remote;		/* made with the first stack */
 	struct walker walker;
 	struct window window;
 	struct walk walk;

@@ -57,8 +57,7 @@ static void drop_call(struct probe *probe, struct thread *thread, uint64_t now_n
 		.old_address = call->pointer,
 	};
 
-	if ((function->kind->call == CALL_RESIZE || function->kind->call == CALL_RESIZE_ARRAY) &&
-	    call->pointer)
+	if (allocator_resizes(function->kind) && call->pointer)
 		send(probe, thread, &event, now_ns);
 }
 
@@ -162,9 +161,8 @@ static void begin(struct probe *probe, struct thread *thread, const struct funct
 		event.address = call->pointer;
 		if (call->pointer && !is_told_already(thread->calls, call))
 			send(probe, thread, &event, now_ns);
-		watch = function_may_nest(&probe->functions, function);
-	} else if ((function->kind->call == CALL_RESIZE ||
-		    function->kind->call == CALL_RESIZE_ARRAY) && call->pointer) {
+		watch = function->may_nest;
+	} else if (allocator_resizes(function->kind) && call->pointer) {
 		event.kind = EVENT_RESIZE_BEGIN;
 		event.old_address = call->pointer;
 		send(probe, thread, &event, now_ns);
@@ -209,7 +207,6 @@ static void end(struct probe *probe, struct thread *thread, const arch_regs *reg
 		const struct call *call, uint64_t now_ns)
 {
 	const struct allocator_function *kind = probe->functions.items[call->function].kind;
-	bool resize = kind->call == CALL_RESIZE || kind->call == CALL_RESIZE_ARRAY;
 	struct event event = {
 		.kind = EVENT_ALLOC, .function = call->function, .size = call->size,
 		.address = result_of(probe, kind, call, regs),
@@ -217,7 +214,7 @@ static void end(struct probe *probe, struct thread *thread, const arch_regs *reg
 
 	if (kind->call == CALL_FREE)
 		return;
-	if (resize && call->pointer) {
+	if (allocator_resizes(kind) && call->pointer) {
 		event.kind = EVENT_RESIZE_END;
 		event.old_address = call->pointer;
 	} else if (!event.address) {

@@ -271,9 +271,11 @@ void targets_put_back(struct targets *targets, pid_t tid, int status)
 	targets->queue_nr++;
 }
 
-static bool shares_memory(pid_t a, pid_t b)
+int process_shares_memory(pid_t a, pid_t b)
 {
-	return !syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0);
+	long order = syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0);
+
+	return order < 0 ? -errno : order == 0;
 }
 
 static int seize_children(struct targets *targets, struct process *process, pid_t parent,
@@ -287,7 +289,7 @@ static int seize_children(struct targets *targets, struct process *process, pid_
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
 	children = fopen(path, "re");
 	while (children && !error && fscanf(children, "%d", &child) == 1) {
-		if (targets_find(targets, child) || !shares_memory(parent, child))
+		if (targets_find(targets, child) || process_shares_memory(parent, child) != 1)
 			continue;
 		error = seize_thread(targets, process, child, added);
 		if (!error && targets_find(targets, child))
@@ -308,11 +310,24 @@ int process_seize_guests(struct targets *targets, struct process *process, size_
 	return error;
 }
 
+static bool has_gone(struct targets *targets, pid_t tid)
+{
+	for (size_t i = 0; i < TARGETS_GONE; i++) {
+		if (targets->gone[i] != tid)
+			continue;
+		targets->gone[i] = 0;
+		return true;
+	}
+	return false;
+}
+
 int process_claim(struct targets *targets, struct process *process, pid_t tid,
 		  struct thread **out)
 {
 	struct thread *thread = targets_find(targets, tid);
 
+	if (!thread && has_gone(targets, tid))
+		return -ESRCH;
 	if (!thread)
 		thread = thread_create(targets, tid);
 	else if (thread->process)
@@ -358,8 +373,10 @@ static void park_unknown(struct targets *targets, pid_t tid, int status)
 {
 	struct thread *thread;
 
-	if (!WIFSTOPPED(status))
+	if (!WIFSTOPPED(status)) {
+		targets->gone[targets->nr_gone++ % TARGETS_GONE] = tid;
 		return;
+	}
 	thread = thread_create(targets, tid);
 	if (!thread)
 		return;

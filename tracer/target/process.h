@@ -69,6 +69,7 @@ struct stop {
 
 #define TARGETS_QUEUE 64
 #define TARGETS_BUCKETS 1024
+#define TARGETS_GONE 64
 
 struct targets {
 	struct {
@@ -84,6 +85,9 @@ struct targets {
 		int status;
 	} queue[TARGETS_QUEUE];
 	unsigned queue_first, queue_nr;
+	/* The last that ended before their creator's event was handled: claimed no more. */
+	pid_t gone[TARGETS_GONE];
+	unsigned nr_gone;
 };
 
 void targets_init(struct targets *targets);
@@ -112,7 +116,8 @@ void targets_next(struct targets *targets, struct stop *out);
 /* A status that somebody else has waited for: it comes out of targets_next() first. */
 void targets_put_back(struct targets *targets, pid_t tid, int status);
 
-/* A thread that an event told of: it belongs to this process from now on. */
+/* A thread that an event told of: it belongs to this process from now on.  -ESRCH: it has
+ * ended already. */
 int process_claim(struct targets *targets, struct process *process, pid_t tid,
 		  struct thread **out);
 /* The first thread that stopped and that no event has told of; NULL if there is none. */
@@ -132,6 +137,9 @@ void thread_restart_call(const struct thread *thread);
 void thread_exiting(struct thread *thread);
 /* All threads but one are gone: an exec. */
 void process_forget_others(struct targets *targets, struct process *process, pid_t tid);
+/* 1: they share their memory; 0: they do not; -errno: the kernel cannot tell. */
+int process_shares_memory(pid_t a, pid_t b);
+
 /* Moves a guest that got memory of its own to its own process. */
 void thread_move(struct thread *thread, struct process *process);
 

@@ -3,9 +3,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/time.h>
-#include <time.h>
 
+#include "timer.h"
 #include "truth.h"
 
 static volatile int handled;
@@ -13,21 +12,6 @@ static volatile int handled;
 static void on_timer(int number)
 {
 	handled += number == SIGALRM;
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
-static void timer(long period_us)
-{
-	struct itimerval value = { { 0, period_us }, { 0, period_us } };
-
-	setitimer(ITIMER_REAL, &value, NULL);
 }
 
 int main(int argc, char **argv)

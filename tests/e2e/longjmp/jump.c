@@ -5,8 +5,8 @@
  */
 #include <setjmp.h>
 #include <signal.h>
-#include <sys/time.h>
 
+#include "timer.h"
 #include "truth.h"
 
 #define JUMPS 400
@@ -18,13 +18,6 @@ static void on_timer(int number)
 {
 	jumps++;
 	siglongjmp(back, number);
-}
-
-static void timer(long period_us)
-{
-	struct itimerval value = { { 0, period_us }, { 0, period_us } };
-
-	setitimer(ITIMER_REAL, &value, NULL);
 }
 
 static void deep(int depth)

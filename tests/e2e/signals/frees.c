@@ -4,15 +4,12 @@
  * own if so wished, in the middle of main's calls of malloc and free too.  The allocator takes
  * no lock, and no two blocks in use have one address.
  */
-#include <signal.h>
-#include <sys/time.h>
-#include <time.h>
-
+#include "timer.h"
 #include "truth.h"
 
 #define ROOM (1ul << 20)
 
-static char arena[ROOM] __attribute__((aligned(16))), alternate[64 << 10];
+static char arena[ROOM] __attribute__((aligned(16)));
 static unsigned long used;
 static volatile unsigned long handled;
 
@@ -36,32 +33,11 @@ static void on_timer(int number)
 	handled += number == SIGALRM;
 }
 
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec + time.tv_nsec / 1e9;
-}
-
-static void timer(long period_us)
-{
-	struct itimerval value = { { 0, period_us }, { 0, period_us } };
-
-	setitimer(ITIMER_REAL, &value, NULL);
-}
-
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_timer, .sa_flags = SA_RESTART };
-	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) };
 	double end;
 
-	if (argc > 2) {
-		action.sa_flags |= SA_ONSTACK;
-		sigaltstack(&stack, NULL);
-	}
-	sigaction(SIGALRM, &action, NULL);
+	on_alarm(on_timer, argc > 2);
 	stage("ready");
 	timer(500);
 	for (end = now() + atof(argv[1]); now() < end;) {
