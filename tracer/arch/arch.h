@@ -5,7 +5,8 @@
  *   registers.h   the register set, arguments and result of a call
  *   displaced.h   the instruction under a breakpoint: what it does, how to run it elsewhere
  *   flow.h        a function followed from its entry: returns, calls, tail jumps
- *   (agent entry and patching come with the jump engine)
+ *   prologue.h    a function's first instructions moved, and a jump in their place
+ *   agent/entry.S the stubs that such jumps lead to
  *
  * Only x86-64 with the System V calling convention is there.
  */
@@ -18,6 +19,7 @@
 
 #include "x86_64/displaced.h"
 #include "x86_64/flow.h"
+#include "x86_64/prologue.h"
 #include "x86_64/registers.h"
 
 #endif

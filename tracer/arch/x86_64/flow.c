@@ -13,7 +13,7 @@
 #define FLOW_BYTES_MAX (256 * 1024)
 
 struct exploration {
-	taddr_t start;
+	taddr_t start, entry;
 	size_t bytes;
 	uint8_t *code;
 	bool *seen;
@@ -49,6 +49,8 @@ static int jump_to(struct exploration *e, taddr_t target)
 {
 	if (!inside(e, target))
 		return flow_add(&e->flow->tails, target);
+	if (target >= e->entry && target < e->flow->first_target)
+		e->flow->first_target = target;
 	return e->seen[target - e->start] ? 0 : flow_add(&e->work, target);
 }
 
@@ -133,8 +135,10 @@ static int explore(struct exploration *e, taddr_t entry)
 int flow_explore(const struct memread *code, taddr_t entry, taddr_t start, taddr_t end,
 		 struct flow *out)
 {
-	struct flow flow = { 0 };
-	struct exploration e = { .start = start, .bytes = end - start, .flow = &flow };
+	struct flow flow = { .first_target = UINT64_MAX };
+	struct exploration e = {
+		.start = start, .entry = entry, .bytes = end - start, .flow = &flow,
+	};
 	int error = -ENOMEM;
 
 	if (end <= start || entry < start || entry >= end || e.bytes > FLOW_BYTES_MAX)

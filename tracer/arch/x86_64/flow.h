@@ -19,6 +19,8 @@ struct flow {
 	struct flow_addresses returns;	/* addresses of near ret instructions */
 	struct flow_addresses calls;	/* targets of direct calls */
 	struct flow_addresses tails;	/* targets of direct jumps out of [start, end) */
+	taddr_t first_target;		/* lowest address from the entry on that a direct jump of its
+					 * own goes to; UINT64_MAX: none */
 	bool indirect_jump;		/* a jump table or an indirect tail jump: may hide any of them */
 	bool indirect_call;
 	bool undecodable;		/* some path runs into bytes that are no instruction */

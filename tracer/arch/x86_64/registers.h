@@ -39,6 +39,12 @@ static inline uint64_t arch_result(const arch_regs *regs)
 	return regs->rax;
 }
 
+/* The processor's clock: the time-stamp counter. */
+static inline uint64_t arch_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 /* System calls that return EINTR rather than start again when a tracer interrupts them, though
  * no handler runs: signal(7), and the kernel's ipc/sem.c, fs/eventpoll.c, fs/aio.c.  Without
  * connect and close, which cannot be done twice. */
