@@ -29,6 +29,7 @@
 #define CALLS 20
 
 static struct targets targets;
+static struct parachute_code code;
 static int to_child[2];
 
 /* A syscall instruction that this process and its children have at the same place. */
@@ -99,6 +100,37 @@ static bool computes(void)
 	return sum % 499500 == 0 && flags_seen;
 }
 
+/* Vector registers, and the upper halves that are saved apart, over 300 ms. */
+__attribute__((target("avx"))) static bool keeps_vectors(void)
+{
+	uint64_t began_ns = clock_ns(), pattern[4] = { 1, 2, 3, 4 }, now[4] = { 0 };
+
+	while (clock_ns() - began_ns < 300000000) {
+		__asm__ volatile("vmovdqu %1, %%ymm9\n"
+				 "mov $1000000, %%ecx\n"
+				 "1: dec %%ecx\n"
+				 "jnz 1b\n"
+				 "vmovdqu %%ymm9, %0\n"
+				 "vzeroupper"
+				 : "=m"(now) : "m"(pattern) : "rcx", "xmm9", "memory");
+		if (memcmp(now, pattern, sizeof(now)))
+			return false;
+	}
+	return true;
+}
+
+static bool keeps_mask(void)
+{
+	sigset_t mask, now;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR2);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	computes();
+	sigprocmask(SIG_SETMASK, NULL, &now);
+	return sigismember(&now, SIGUSR2) && !sigismember(&now, SIGUSR1);
+}
+
 static bool waits_on_futex(void)
 {
 	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -140,6 +172,7 @@ static struct process *hold(pid_t pid)
 
 	assert_int_equal(process_create(&targets, pid, &process), 0);
 	assert_int_equal(process_seize(&targets, process, NULL), 0);
+	assert_int_equal(memory_open(&process->memory, pid), 0);
 	process_hold(process);
 	while (!process_all_held(process, false))
 		next(process);
@@ -154,7 +187,7 @@ static void call_some(struct process *process)
 	uint64_t map[6] = { 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 };
 
 	assert_int_equal(injection_begin(&injection, &targets, process->threads.items[0],
-					 (taddr_t)(uintptr_t)own_syscall), 0);
+					 &code), 0);
 	assert_int_equal(injection_call(&injection, SYS_getpid, none, &result), 0);
 	assert_int_equal(result, process->pid);
 	assert_int_equal(injection_call(&injection, SYS_mmap, map, &result), 0);
@@ -247,6 +280,41 @@ static void test_registers_and_mask_come_back(void **state)
 	finish(process, STOP_EXITED, 7);
 }
 
+/* The tracer is gone in the middle of a call: what it has left brings the thread back. */
+static void abandoned(bool (*work)(void))
+{
+	uint64_t map[6] = { 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 };
+	pid_t pid = start(work);
+	struct injection injection;
+	struct process *process;
+	int64_t result;
+	int status;
+
+	usleep(50000);
+	process = hold(pid);
+	assert_int_equal(injection_begin(&injection, &targets, process->threads.items[0], &code),
+			 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(injection_call(&injection, SYS_mmap, map, &result), 0);
+	thread_detach(&targets, process->threads.items[0], 0);
+	process_destroy(&targets, process);
+	if (work == reads)
+		assert_int_equal(write(to_child[1], "x", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
+static void test_abandoned(void **state)
+{
+	abandoned(computes);
+	abandoned(keeps_mask);
+	abandoned(reads);
+	abandoned(waits_on_futex);
+	if (__builtin_cpu_supports("avx"))
+		abandoned(keeps_vectors);
+}
+
 static void test_killed(void **state)
 {
 	pid_t pid = start(computes);
@@ -255,7 +323,7 @@ static void test_killed(void **state)
 	int64_t result;
 
 	assert_int_equal(injection_begin(&injection, &targets, process->threads.items[0],
-					 (taddr_t)(uintptr_t)own_syscall), 0);
+					 &code), 0);
 	kill(pid, SIGKILL);
 	assert_int_equal(injection_call(&injection, SYS_getpid, (uint64_t[6]){ 0 }, &result),
 			 -ESRCH);
@@ -272,7 +340,7 @@ static void test_not_while_a_signal_is_due(void **state)
 	process = hold(pid);
 	process->threads.items[0]->resume_signal = SIGUSR1;
 	assert_int_equal(injection_begin(&injection, &targets, process->threads.items[0],
-					 (taddr_t)(uintptr_t)own_syscall), -EAGAIN);
+					 &code), -EAGAIN);
 	process->threads.items[0]->resume_signal = 0;
 	process_release(process);
 	finish(process, STOP_EXITED, 7);
@@ -280,8 +348,15 @@ static void test_not_while_a_signal_is_due(void **state)
 
 static int setup(void **state)
 {
+	struct memory memory;
+
 	targets_init(&targets);
-	return pipe(to_child);
+	if (memory_open(&memory, getpid()))
+		return -1;
+	code = parachute_find(&memory);
+	memory_close(&memory);
+	code.syscall = (taddr_t)(uintptr_t)own_syscall;
+	return code.restorer ? pipe(to_child) : -1;
 }
 
 static int teardown(void **state)
@@ -295,6 +370,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_computing),
+		cmocka_unit_test(test_abandoned),
 		cmocka_unit_test(test_nanosleep),
 		cmocka_unit_test(test_poll),
 		cmocka_unit_test(test_select),

@@ -59,6 +59,26 @@ int maps_read(struct maps *maps, pid_t tid)
 	return error;
 }
 
+/* All of them are read: PROCMAP_QUERY, which finds one, is new with Linux 6.11. */
+int maps_find(pid_t tid, taddr_t address, struct mapping *out)
+{
+	struct maps maps;
+	int error = maps_read(&maps, tid);
+
+	if (error)
+		return error;
+	error = -ENOENT;
+	for (size_t i = 0; i < maps.nr && error; i++) {
+		if (address < maps.items[i].start || address >= maps.items[i].end)
+			continue;
+		*out = maps.items[i];
+		out->path = NULL;
+		error = 0;
+	}
+	maps_release(&maps);
+	return error;
+}
+
 void maps_release(struct maps *maps)
 {
 	for (size_t i = 0; i < maps->nr; i++)

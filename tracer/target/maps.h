@@ -23,6 +23,8 @@ struct maps {
 
 /* Any live thread's id will do, and has to: a dead leader has no maps. */
 int maps_read(struct maps *maps, pid_t tid);
+/* The mapping that an address lies in; -ENOENT: none.  out->path is NULL. */
+int maps_find(pid_t tid, taddr_t address, struct mapping *out);
 void maps_release(struct maps *maps);
 
 #endif

@@ -55,6 +55,30 @@ static int open_mapped_file(pid_t tid, const struct mapping *mapping)
 	return fd;
 }
 
+int module_open_file(const struct module *module, pid_t tid)
+{
+	struct mapping mapping = { .path = module->path, .inode = module->inode };
+
+	if (!module->inode || !module->code.nr)
+		return -ENOENT;
+	mapping.start = module->code.items[0].start;
+	mapping.end = module->code.items[0].end;
+	return open_mapped_file(tid, &mapping);
+}
+
+int64_t module_file_offset(const struct module *module, taddr_t address)
+{
+	uint64_t vaddr = address - module->bias;
+
+	for (size_t i = 0; module->file && i < module->file->elf.nr_segments; i++) {
+		const struct elf_segment *segment = &module->file->elf.segments[i];
+
+		if (vaddr >= segment->vaddr && vaddr - segment->vaddr < segment->file_bytes)
+			return (int64_t)(segment->offset + (vaddr - segment->vaddr));
+	}
+	return -1;
+}
+
 /* The vdso has no file: a copy from memory serves as one. */
 static int copy_vdso(const struct memory *memory, const struct mapping *mapping)
 {

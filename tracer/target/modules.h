@@ -49,6 +49,12 @@ struct modules {
 /* Begins as { .files = ... }, all else zero. */
 void modules_deinit(struct modules *modules);
 
+/* The file that it was made of, opened for reading; -errno where it cannot be found any more. */
+int module_open_file(const struct module *module, pid_t tid);
+
+/* Offset in the file of an address of the module; -1: it comes from no file. */
+int64_t module_file_offset(const struct module *module, taddr_t address);
+
 /* Looks at /proc again and updates all of it. */
 int modules_scan(struct modules *modules, pid_t tid, const struct memory *memory);
 

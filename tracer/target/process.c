@@ -310,6 +310,11 @@ int process_seize_guests(struct targets *targets, struct process *process, size_
 	return error;
 }
 
+void targets_note_claimed(struct targets *targets, pid_t tid)
+{
+	targets->gone[targets->nr_gone++ % TARGETS_GONE] = tid;
+}
+
 static bool has_gone(struct targets *targets, pid_t tid)
 {
 	for (size_t i = 0; i < TARGETS_GONE; i++) {
@@ -374,7 +379,7 @@ static void park_unknown(struct targets *targets, pid_t tid, int status)
 	struct thread *thread;
 
 	if (!WIFSTOPPED(status)) {
-		targets->gone[targets->nr_gone++ % TARGETS_GONE] = tid;
+		targets_note_claimed(targets, tid);
 		return;
 	}
 	thread = thread_create(targets, tid);
@@ -390,6 +395,7 @@ static void describe(struct thread *thread, int status, struct stop *out)
 	out->thread = thread;
 	out->kind = stop_decode(status, &out->value);
 	thread->stopped = WIFSTOPPED(status);
+	thread->stopped_by = out->kind;
 	thread->group_stopped = out->kind == STOP_GROUP;
 	if (out->kind == STOP_CLONE || out->kind == STOP_FORK || out->kind == STOP_VFORK ||
 	    out->kind == STOP_EXEC)
@@ -470,6 +476,31 @@ bool thread_trap_is_breakpoint(const struct thread *thread)
 	/* int3 on x86 raises SI_KERNEL; kill, tgkill and sigqueue give 0 or less. */
 	return !do_ptrace(PTRACE_GETSIGINFO, thread->tid, 0, (unsigned long)&info) &&
 	       info.si_code == SI_KERNEL;
+}
+
+/* struct rseq and struct rseq_cs as in <linux/rseq.h>. */
+bool thread_in_rseq(const struct thread *thread)
+{
+	const struct memread *memory = &thread->process->memory.read;
+	struct __ptrace_rseq_configuration configuration;
+	taddr_t section;
+	uint64_t bounds[2]; /* start, bytes */
+	arch_regs regs;
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, thread->tid, sizeof(configuration),
+		   &configuration) <= 0 || !configuration.rseq_abi_pointer ||
+	    !memread_exact(memory, configuration.rseq_abi_pointer + 8, &section,
+			   sizeof(section)) || !section ||
+	    !memread_exact(memory, section + 8, bounds, sizeof(bounds)) ||
+	    thread_get_regs(thread, &regs))
+		return false;
+	return regs.rip - bounds[0] < bounds[1];
+}
+
+int thread_suspend_seccomp(const struct thread *thread, bool suspend)
+{
+	return do_ptrace(PTRACE_SETOPTIONS, thread->tid, 0,
+			 SEIZE_OPTIONS | (suspend ? PTRACE_O_SUSPEND_SECCOMP : 0));
 }
 
 bool thread_trap_pending(const struct thread *thread)

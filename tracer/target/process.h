@@ -30,7 +30,9 @@ struct thread {
 	pid_t tid;
 	struct process *process;	/* NULL: stopped before its creator told of it */
 	bool stopped;			/* in a ptrace stop */
+	enum stop_kind stopped_by;	/* ... of this kind */
 	bool held;			/* stopped, handled, and kept so by process_hold() */
+	bool begun;			/* told of to the probe */
 	bool exiting;			/* past its last user code; may linger as a zombie leader */
 	bool group_stopped;		/* resumes with PTRACE_LISTEN */
 	bool leaving;			/* to be let go at its next stop */
@@ -122,6 +124,8 @@ int process_claim(struct targets *targets, struct process *process, pid_t tid,
 		  struct thread **out);
 /* The first thread that stopped and that no event has told of; NULL if there is none. */
 struct thread *targets_unclaimed(struct targets *targets);
+/* The event that tells of this thread has not come yet; when it does, it is to be claimed no more. */
+void targets_note_claimed(struct targets *targets, pid_t tid);
 struct thread *targets_find(struct targets *targets, pid_t tid);
 
 void thread_resume(struct thread *thread, int signal);
@@ -148,6 +152,10 @@ int thread_set_regs(const struct thread *thread, const arch_regs *regs);
 int thread_set_pc(const struct thread *thread, taddr_t pc);
 /* The SIGTRAP at hand was raised by the processor (int3), not sent by anybody. */
 bool thread_trap_is_breakpoint(const struct thread *thread);
+/* It stands inside a restartable sequence, whose end the kernel would see to. */
+bool thread_in_rseq(const struct thread *thread);
+/* Lets system calls of this thread past its seccomp filters; takes CAP_SYS_ADMIN. */
+int thread_suspend_seccomp(const struct thread *thread, bool suspend);
 /* A SIGTRAP is queued behind the stop at hand. */
 bool thread_trap_pending(const struct thread *thread);
 

@@ -3,6 +3,7 @@
 #include "procfs.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,16 @@ bool procfs_in_system_call(pid_t pid, pid_t tid)
 	/* The number of the call; "running", or -1 where it is in none. */
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
 	return read_file(path, buffer, sizeof(buffer)) > 0 && buffer[0] >= '0' && buffer[0] <= '9';
+}
+
+bool procfs_blocked_at(pid_t pid, pid_t tid, uint64_t *sp, uint64_t *pc)
+{
+	char buffer[256], path[64];
+
+	/* Number, six arguments, sp, pc. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/syscall", pid, tid);
+	return read_file(path, buffer, sizeof(buffer)) > 0 &&
+	       sscanf(buffer, "%*d %*x %*x %*x %*x %*x %*x %" SCNx64 " %" SCNx64, sp, pc) == 2;
 }
 
 int procfs_last_cpu(pid_t pid, pid_t tid)

@@ -15,6 +15,8 @@
 char procfs_state(pid_t pid, pid_t tid);
 /* Blocked inside a system call, rather than on a page fault of its own code. */
 bool procfs_in_system_call(pid_t pid, pid_t tid);
+/* Stack pointer and pc of a thread that is blocked in a system call. */
+bool procfs_blocked_at(pid_t pid, pid_t tid, uint64_t *sp, uint64_t *pc);
 /* In the thread's own queue of pending signals. */
 bool procfs_signal_pending(pid_t pid, pid_t tid, int signal);
 /* One is pending that the thread does not block. */

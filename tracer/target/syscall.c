@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define FLAG_TRAP 0x100
 #define FLAG_DIRECTION 0x400
@@ -16,6 +18,29 @@
 static int do_ptrace(int request, pid_t tid, unsigned long address, const void *data)
 {
 	return ptrace(request, tid, address, data) ? -errno : 0;
+}
+
+/* SIGSTOP and SIGTRAP, which cannot be or are not blocked, may come while a call runs.  Sent once
+ * more at the end: the thread must not be stopped by them before it is whole again. */
+static int note_signal(struct injection *injection, int status)
+{
+	int signal = WSTOPSIG(status);
+
+	if (status >> 16)
+		return 0;
+	if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL)
+		return -EFAULT; /* there is no syscall instruction there */
+	if (signal == SIGSTOP || signal == SIGTRAP)
+		injection->signals |= 1ULL << signal;
+	return 0;
+}
+
+static void send_signals(const struct injection *injection)
+{
+	for (int signal = 1; signal < 64; signal++)
+		if (injection->signals & 1ULL << signal)
+			(void)syscall(SYS_tgkill, injection->thread->process->pid,
+				      injection->thread->tid, signal);
 }
 
 /* Lets the thread go on and waits for its next stop; what ends it is left to targets_next(). */
@@ -35,14 +60,19 @@ static int advance(struct injection *injection, int request, int *status)
 	return -ESRCH;
 }
 
-static int advance_to(struct injection *injection, int request, bool (*arrived)(int status))
+static int advance_to(struct injection *injection, int request, bool (*arrived)(int status),
+		      int *status)
 {
-	int status, error;
+	int error;
 
-	do
-		error = advance(injection, request, &status);
-	while (!error && !arrived(status));
-	return error;
+	for (;;) {
+		error = advance(injection, request, status);
+		if (error || arrived(*status))
+			return error;
+		error = note_signal(injection, *status);
+		if (error)
+			return error;
+	}
 }
 
 static bool is_syscall_stop(int status)
@@ -65,19 +95,48 @@ static int set_mask(pid_t tid, uint64_t mask)
 	return do_ptrace(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
 }
 
+/*
+ * In a stop on the way back to user code; those of clone, fork and exec lie within the call.
+ * From a job-control stop it can be made to run, too: what has stopped the process stops it
+ * again as soon as we let it (kernel/signal.c, do_jobctl_trap() and __ptrace_unlink()).
+ */
+static bool can_call(const struct thread *thread)
+{
+	return thread->held && !thread->resume_signal &&
+	       (thread->stopped_by == STOP_EVENT || thread->stopped_by == STOP_TRAP ||
+		thread->stopped_by == STOP_SIGNAL || thread->stopped_by == STOP_GROUP);
+}
+
+/* From here on the thread comes back by itself if we are killed: it stands at the ret behind the
+ * syscall instruction.  Only then may its mask be changed. */
+static int hang_on_parachute(struct injection *injection, const struct parachute_code *code)
+{
+	arch_regs regs = injection->saved;
+
+	injection->sp = regs.rsp;
+	if (parachute_pack(injection->thread, &regs, injection->saved_mask, code, &injection->sp))
+		return 0;
+	regs.rsp = injection->sp;
+	regs.rip = code->syscall + PARACHUTE_SYSCALL_BYTES;
+	regs.orig_rax = (uint64_t)-1;
+	return thread_set_regs(injection->thread, &regs);
+}
+
 int injection_begin(struct injection *injection, struct targets *targets, struct thread *thread,
-		    taddr_t instruction)
+		    const struct parachute_code *code)
 {
 	struct injection begun = {
-		.targets = targets, .thread = thread, .instruction = instruction,
+		.targets = targets, .thread = thread, .instruction = code->syscall,
 	};
 	int error;
 
-	if (!thread->held || thread->group_stopped || thread->resume_signal)
+	if (!can_call(thread))
 		return -EAGAIN;
 	error = thread_get_regs(thread, &begun.saved);
 	if (!error)
 		error = get_mask(thread->tid, &begun.saved_mask);
+	if (!error)
+		error = hang_on_parachute(&begun, code);
 	if (!error) /* all but SIGTRAP; the kernel keeps KILL and STOP out by itself */
 		error = set_mask(thread->tid, ~(1ULL << (SIGTRAP - 1)));
 	if (!error)
@@ -89,9 +148,10 @@ int injection_call(struct injection *injection, long number, const uint64_t argu
 		   int64_t *result)
 {
 	arch_regs regs = injection->saved;
-	int error;
+	int error, status;
 
 	regs.rip = injection->instruction;
+	regs.rsp = injection->sp;
 	regs.rax = (uint64_t)number;
 	regs.orig_rax = (uint64_t)-1; /* not in a system call: nothing is to be restarted */
 	regs.eflags &= ~(uint64_t)(FLAG_TRAP | FLAG_DIRECTION);
@@ -103,7 +163,7 @@ int injection_call(struct injection *injection, long number, const uint64_t argu
 	regs.r9 = arguments[5];
 	error = thread_set_regs(injection->thread, &regs);
 	for (int stop = 0; !error && stop < 2; stop++) /* the entry, then the exit */
-		error = advance_to(injection, PTRACE_SYSCALL, is_syscall_stop);
+		error = advance_to(injection, PTRACE_SYSCALL, is_syscall_stop, &status);
 	if (!error)
 		error = thread_get_regs(injection->thread, &regs);
 	if (!error)
@@ -116,12 +176,19 @@ int injection_call(struct injection *injection, long number, const uint64_t argu
 int injection_end(struct injection *injection)
 {
 	struct thread *thread = injection->thread;
-	int error = thread_set_regs(thread, &injection->saved);
+	int status, value;
+	/* In this order: until its registers are set, the parachute sets the mask. */
 	int masked = set_mask(thread->tid, injection->saved_mask);
+	int error = thread_set_regs(thread, &injection->saved);
 
 	if (!error)
 		error = do_ptrace(PTRACE_INTERRUPT, thread->tid, 0, NULL);
 	if (!error)
-		error = advance_to(injection, PTRACE_CONT, is_event_stop);
+		error = advance_to(injection, PTRACE_CONT, is_event_stop, &status);
+	if (!error) {
+		thread->stopped_by = stop_decode(status, &value);
+		thread->group_stopped = thread->stopped_by == STOP_GROUP;
+	}
+	send_signals(injection);
 	return error ? error : masked;
 }
