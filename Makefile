@@ -14,6 +14,7 @@ comma := ,
 Q := $(if $(V),,@)
 
 CC ?= cc
+OBJCOPY ?= objcopy
 PKGS := libdw libelf libunwind-ptrace jansson
 CFLAGS ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DMEMTRACE_VERSION='"$(VERSION)"' -MMD -MP
@@ -29,8 +30,9 @@ $(error libraries are missing ($(PKGS)): run `make deps')
 endif
 endif
 
-SOURCES := $(shell find tracer symbolizer -name '*.c' | sort)
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+AGENT := tracer/agent
+SOURCES := $(shell find tracer symbolizer -path $(AGENT) -prune -o -name '*.c' -print | sort)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/$(AGENT)/blob.o
 LIBRARY := $(BUILD)/libmemtrace.a
 MEMTRACE := $(BUILD)/memtrace
 
@@ -49,7 +51,34 @@ $(BUILD)/%.o: %.c
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
--include $(OBJECTS:.o=.d)
+# What is copied into the target: no libc, no sanitizer, no vector register, one flat image.
+AGENT_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard $(AGENT)/*.c)))) \
+	$(BUILD)/$(AGENT)/entry.o
+AGENT_IMAGE := $(BUILD)/$(AGENT)/agent
+AGENT_CFLAGS = -std=gnu11 $(WARN) -O2 -g -ffreestanding -fno-builtin -mgeneral-regs-only -fpie \
+	-fvisibility=hidden -fno-stack-protector -fcf-protection=none \
+	-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables
+
+$(BUILD)/$(AGENT)/%.o: $(AGENT)/%.c
+	@mkdir -p $(@D)
+	@echo "  AGENT   $<"
+	$(Q)$(CC) -MMD -MP $(AGENT_CFLAGS) -c -o $@ $<
+
+$(BUILD)/$(AGENT)/%.o: $(AGENT)/%.S
+	@mkdir -p $(@D)
+	@echo "  AGENT   $<"
+	$(Q)$(CC) -MMD -MP -DAGENT_BLOB='"$(AGENT_IMAGE).bin"' -c -o $@ $<
+
+$(AGENT_IMAGE).elf: $(AGENT)/agent.lds $(BUILD)/$(AGENT)/header.o $(AGENT_OBJECTS)
+	$(Q)$(LD) -pie --no-dynamic-linker -z defs --no-warn-rwx-segments \
+		--orphan-handling=error -T $< -o $@ $(filter %.o,$^)
+
+$(AGENT_IMAGE).bin: $(AGENT_IMAGE).elf
+	$(Q)$(OBJCOPY) -O binary -j .image $< $@
+
+$(BUILD)/$(AGENT)/blob.o: $(AGENT_IMAGE).bin
+
+-include $(OBJECTS:.o=.d) $(AGENT_OBJECTS:.o=.d) $(BUILD)/$(AGENT)/header.d
 
 include tests/tests.mk
 

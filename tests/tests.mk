@@ -28,12 +28,17 @@ bench: $(MEMTRACE) $(BENCH)
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS) -lcmocka
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. $(LDFLAGS) -o $@ $< $(filter %.o,$^) $(LIBRARY) \
+		$(LIBS) -lcmocka -lm
 
 $(BUILD)/bench/%: tests/bench/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	@echo "  BENCH   $@"
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. $(LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -I. $(LDFLAGS) -o $@ $< $(filter %.o,$^) $(LIBRARY) \
+		$(LIBS)
+
+# These run the agent in their own process.
+$(BUILD)/unit/test_agent $(BUILD)/bench/agent_bench: $(AGENT_OBJECTS)
 
 # The demonstration is compiled as its user would: it is the target, never sanitized.
 $(BUILD)/demo/leaky: tests/demo/leaky.c

@@ -11,18 +11,12 @@
 
 #include "../base/memread.h"
 #include "map.h"
+#include "step.h"
 
 #define WALK_DEPTH_MAX 1024
 
 struct unwind_start {
 	taddr_t pc, sp, fp;
-};
-
-enum walk_end {
-	WALK_OUTERMOST,		/* the outermost frame says that it is */
-	WALK_DEPTH,		/* as many frames as asked for; there may be more */
-	WALK_LOST,		/* no unwind data and no plausible frame pointer */
-	WALK_COMPLEX,		/* a rule that only the full unwinder can apply */
 };
 
 struct walk {
@@ -57,6 +51,10 @@ void walker_init(struct walker *walker, const struct unwind_map *map);
 /* At most `depth` frames (<= WALK_DEPTH_MAX).  `start` is a function's first instruction, or
  * its ret: the return address lies at sp.  `stack` reads the thread's stack. */
 void walk_from_call(struct walker *walker, const struct memread *stack,
+		    const struct unwind_start *start, uint32_t depth, struct walk *out);
+
+/* The same from anywhere, where a thread was stopped; frames[0] is that place. */
+void walk_from_stop(struct walker *walker, const struct memread *stack,
 		    const struct unwind_start *start, uint32_t depth, struct walk *out);
 
 #endif

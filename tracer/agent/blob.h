@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The agent's image as the tracer has it: struct agent_header (agent.h) and what follows, to
+ * be copied to the first byte of an agent block.  Constant; any thread.
+ */
+#ifndef MEMTRACE_AGENT_BLOB_H
+#define MEMTRACE_AGENT_BLOB_H
+
+#include <stdint.h>
+
+extern const uint8_t agent_blob[], agent_blob_end[];
+
+#endif

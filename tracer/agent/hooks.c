@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From calls to events, with the meaning of probe/trap.c: only the outermost call of a thread
+ * counts; a free is told before it happens, an allocation when it has.
+ *
+ * Sampling keeps an estimate unbiased by this rule: each allocation draws for itself, by its
+ * own size; it counts if it is drawn and no other wrapped call made it.  A call that may make
+ * others is wrapped although it was not drawn, so that theirs do not count in its stead; one
+ * that makes none runs as if nothing were there.  A free draws nothing: the set knows.
+ */
+#include "hooks.h"
+
+#include "calls.h"
+#include "ring.h"
+#include "sampled.h"
+#include "stack.h"
+
+/* A call, seen from either hook. */
+struct hook {
+	const struct agent_function *function;
+	struct agent_thread *thread;	/* NULL: no place is left */
+	taddr_t sp, fp;
+	uint64_t size;
+	taddr_t pointer;		/* of the block to be resized or freed, or where it goes */
+};
+
+static uint64_t argument(const struct agent_registers *regs, unsigned number)
+{
+	return (&regs->rdi)[number & 3];
+}
+
+static bool is_resize(const struct agent_function *function)
+{
+	return function->call == AGENT_CALL_RESIZE || function->call == AGENT_CALL_RESIZE_ARRAY;
+}
+
+static uint64_t size_of(const struct agent_registers *regs, const struct agent_function *function)
+{
+	uint64_t size = argument(regs, function->size_argument), product;
+
+	if (function->call != AGENT_CALL_ALLOC_ARRAY && function->call != AGENT_CALL_RESIZE_ARRAY)
+		return size;
+	if (__builtin_mul_overflow(size, argument(regs, function->size_argument - 1u), &product))
+		return UINT64_MAX;
+	return product;
+}
+
+/* Inlined, so that a hook takes registers, not stack. */
+static inline __attribute__((always_inline)) void
+open_hook(struct hook *hook, const struct agent_registers *regs,
+	  const struct agent_function *function, uint64_t fp)
+{
+	hook->function = function;
+	hook->sp = (taddr_t)(uintptr_t)&regs->return_address;
+	hook->fp = fp;
+	hook->pointer = argument(regs, function->pointer_argument);
+	hook->size = size_of(regs, function);
+	hook->thread = agent_thread_get();
+}
+
+static void put(const struct hook *hook, enum agent_kind kind, taddr_t address)
+{
+	agent_put(hook->thread, hook->function, kind, address, hook->size, AGENT_ROOT);
+}
+
+static bool is_nested(const struct hook *hook)
+{
+	return agent_calls_nested(hook->thread, hook->sp, hook->fp);
+}
+
+/* For agent_before(): the call is to be wrapped. */
+static uint32_t wrap(const struct hook *hook, uint32_t tell)
+{
+	if (hook->thread)
+		agent_calls_push(hook->thread, hook->sp, hook->function, tell);
+	return 1;
+}
+
+/* It is not drawn, but what it makes is. */
+static uint32_t wrap_to_hide(const struct hook *hook)
+{
+	return hook->function->may_nest ? wrap(hook, 0) : 0;
+}
+
+static bool is_forsaken(void)
+{
+	if (AGENT_LIKELY(!agent_is_forsaken()))
+		return false;
+	agent_drop();
+	return true;
+}
+
+static uint32_t before_free(const struct agent_registers *regs,
+			    const struct agent_function *function, uint64_t fp)
+{
+	taddr_t pointer = argument(regs, function->pointer_argument);
+	bool is_sampling = agent_state.sample_bytes;
+	struct hook hook;
+
+	if (!pointer || (is_sampling && !agent_sampled_take(pointer)) || is_forsaken())
+		return 0;
+	open_hook(&hook, regs, function, fp);
+	if (is_nested(&hook))
+		return 0;
+	hook.size = 0;
+	put(&hook, AGENT_FREE, pointer);
+	return function->may_nest && !is_sampling ? wrap(&hook, 0) : 0;
+}
+
+/* Without a place for the thread nobody remembers what was drawn: nothing is. */
+static bool is_drawn(const struct hook *hook)
+{
+	return hook->thread && agent_sample(hook->thread, hook->size);
+}
+
+static uint32_t before_resize(const struct hook *hook)
+{
+	uint32_t tell = AGENT_TELL_ALL;
+
+	if (agent_state.sample_bytes) {
+		tell = is_drawn(hook) ? AGENT_TELL_NEW : 0;
+		if (agent_sampled_take(hook->pointer))
+			tell |= AGENT_TELL_OLD;
+		if (!tell)
+			return wrap_to_hide(hook);
+	}
+	if (is_forsaken() || is_nested(hook))
+		return 0;
+	if (agent_state.sample_bytes && !hook->thread) {
+		put(hook, AGENT_FREE, hook->pointer);
+		return 0;
+	}
+	if (tell & AGENT_TELL_OLD)
+		put(hook, AGENT_RESIZE_BEGIN, hook->pointer);
+	return wrap(hook, tell);
+}
+
+static uint32_t before_alloc(const struct hook *hook)
+{
+	if (agent_state.sample_bytes && !is_drawn(hook))
+		return wrap_to_hide(hook);
+	if (is_forsaken() || is_nested(hook))
+		return 0;
+	return wrap(hook, AGENT_TELL_ALL);
+}
+
+uint32_t agent_before(const struct agent_registers *regs, const struct agent_function *function,
+		      uint64_t fp)
+{
+	struct hook hook;
+
+	if (AGENT_UNLIKELY(!agent_load(&agent_state.enabled)))
+		return 0;
+	if (function->call == AGENT_CALL_FREE)
+		return before_free(regs, function, fp);
+	open_hook(&hook, regs, function, fp);
+	if (is_resize(function) && hook.pointer)
+		return before_resize(&hook);
+	return before_alloc(&hook);
+}
+
+/* posix_memalign has just written it, and returns an int; 0: it has failed. */
+static taddr_t block_at(taddr_t pointer, uint64_t result)
+{
+	return (uint32_t)result ? 0 : *(const volatile taddr_t *)(uintptr_t)pointer;
+}
+
+/* The block is there, or the call has failed, or it was a realloc() to nothing. */
+static bool has_failed(const struct hook *hook, taddr_t block)
+{
+	return !block && !(is_resize(hook->function) && hook->pointer && !hook->size);
+}
+
+static void tell_old(const struct hook *hook, taddr_t block)
+{
+	bool is_kept = has_failed(hook, block);
+
+	put(hook, is_kept ? AGENT_RESIZE_FAILED : AGENT_RESIZE_DONE, hook->pointer);
+	if (is_kept && agent_state.sample_bytes && !agent_sampled_add(hook->pointer))
+		agent_drop();
+}
+
+static void tell_new(const struct hook *hook, taddr_t block, uint32_t node)
+{
+	if (agent_state.sample_bytes && !agent_sampled_add(block))
+		agent_drop();
+	else
+		agent_put(hook->thread, hook->function, AGENT_ALLOC, block, hook->size, node);
+}
+
+/* Not inlined: agent_after() shall need little of the stack when it walks it. */
+static __attribute__((noinline)) void tell_all(const struct agent_registers *regs,
+					       const struct agent_function *function,
+					       uint32_t tell, taddr_t block, uint32_t node)
+{
+	bool is_old = is_resize(function) && argument(regs, function->pointer_argument);
+	struct hook hook;
+
+	open_hook(&hook, regs, function, 0);
+	if (is_old && tell & AGENT_TELL_OLD)
+		tell_old(&hook, block);
+	if (!(tell & AGENT_TELL_NEW))
+		return;
+	if (block)
+		tell_new(&hook, block, node);
+	else if (has_failed(&hook, block) && !(is_old && tell & AGENT_TELL_OLD))
+		put(&hook, AGENT_FAILED, 0);
+}
+
+/* What was to be told; all of it if the call is not known, since there was no place for it or
+ * since it looked as if it were gone. */
+static uint32_t pop(struct agent_thread *thread, taddr_t sp)
+{
+	uint32_t tell = agent_calls_pop(thread, sp);
+
+	if (tell == AGENT_TELL_UNKNOWN)
+		tell = agent_state.sample_bytes ? 0 : AGENT_TELL_ALL;
+	return tell;
+}
+
+void agent_after(const struct agent_registers *regs, const struct agent_function *function,
+		 uint64_t fp, uint64_t result)
+{
+	taddr_t sp = (taddr_t)(uintptr_t)&regs->return_address;
+	struct agent_thread *thread;
+	uint32_t tell, node = AGENT_ROOT;
+
+	if (AGENT_UNLIKELY(!agent_load(&agent_state.enabled)))
+		return;
+	thread = agent_thread_get();
+	tell = pop(thread, sp);
+	if (!tell || function->call == AGENT_CALL_FREE)
+		return;
+	if (function->call == AGENT_CALL_ALLOC_INTO)
+		result = block_at(argument(regs, function->pointer_argument), result);
+	if (result && tell & AGENT_TELL_NEW)
+		node = agent_stack_node(thread, sp, fp);
+	tell_all(regs, function, tell, result, node);
+}
+
+/* Has the tracer done as many requests? */
+static bool is_done(uint32_t request)
+{
+	return (int32_t)(agent_load(&agent_state.shared->loader_done) - request) >= 0;
+}
+
+#define STILL_WAITS 100		/* of wait_cycles: a tracer whose clock stands is gone */
+#define LONGEST_WAITS 2000
+
+uint32_t agent_loader(const struct agent_registers *regs, const struct agent_function *function,
+		      uint64_t fp)
+{
+	uint64_t start = agent_cycles(), moved = start, cycles = start;
+	uint64_t wait = agent_state.wait_cycles, now;
+	struct agent_shared *shared = agent_state.shared;
+	uint32_t request;
+
+	if (!agent_load(&agent_state.enabled))
+		return 0;
+	now = agent_load(&shared->now_ns);
+	request = __atomic_add_fetch(&shared->loader_requests, 1, __ATOMIC_ACQ_REL);
+	while (!is_done(request) && cycles - moved < STILL_WAITS * wait &&
+	       cycles - start < LONGEST_WAITS * wait) {
+		__builtin_ia32_pause();
+		cycles = agent_cycles();
+		if (agent_load(&shared->now_ns) != now) {
+			now = agent_load(&shared->now_ns);
+			moved = cycles;
+		}
+	}
+	return 0;
+}

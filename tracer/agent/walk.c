@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The stack that a signal frame leads to. */
+#include "walk.h"
+
+void agent_walk_follow(struct agent_walk *walk)
+{
+	taddr_t sp = walk->frame.sp;
+	struct agent_bounds bounds;
+
+	if (agent_bounds_hold(&walk->bounds, sp))
+		return;
+	/* From an alternate stack there is one way: back to the thread's own. */
+	walk->is_known = agent_bounds_at(walk->thread, sp, &bounds);
+	/* Lower on the stack that we are on: nobody knows what is mapped there. */
+	if (walk->is_known && bounds.high != walk->bounds.high)
+		walk->bounds = bounds;
+}
