@@ -257,6 +257,44 @@ static void resize_lost_where_another_lives(void **state)
 	assert_int_equal(heap.totals.replaced_blocks, 1);
 }
 
+/* However many there are, the books agree, and who looks for one finds it soon. */
+static void many_are_lost(void **state)
+{
+	for (taddr_t i = 1; i <= 6000; i++) {
+		heap_event(&heap, &(struct event){ .kind = EVENT_ALLOC, .address = i, .size = 1 });
+		heap_event(&heap, &(struct event){ .kind = EVENT_RESIZE_BEGIN, .tid = (pid_t)i,
+						   .old_address = i });
+	}
+	event(EVENT_RESIZE_END, 6000, 6000, 9000, 3);
+	assert_totals(6001, 1, 6000, 6002);
+	assert_true(heap.held.nr < 5000);
+	assert_int_equal(heap.totals.replaced_blocks, 0);
+}
+
+/* What an engine knows of a stack already, it need not tell again. */
+static void a_known_site_has_its_cell(void **state)
+{
+	static const code_t stack[] = { 0x401000, 0x402000 };
+	uint32_t cells[2] = { 0, 0 };
+	struct event first = {
+		.kind = EVENT_ALLOC, .address = 0x10, .size = 1, .function = 3,
+		.stack = stack, .nr_frames = 2, .site = &cells[0],
+	};
+
+	alloc(0x20, 1);
+	heap_event(&heap, &first);
+	assert_int_equal(cells[0], 2);
+	first.site = &cells[1];
+	heap_event(&heap, &first);
+	assert_int_equal(cells[1], 2);
+	heap_event(&heap, &(struct event){ .kind = EVENT_ALLOC, .address = 0x30, .size = 1,
+					   .site = &cells[0], .truncated = true });
+	assert_int_equal(sites_count(heap.sites), 2);
+	assert_int_equal(sites_get(heap.sites, 1)->allocs, 3);
+	assert_int_equal(heap.totals.truncated_stacks, 1);
+	check_books();
+}
+
 static void settle(void **state)
 {
 	alloc(0x10, 10);
@@ -297,6 +335,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(old_address_is_given_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(resize_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(resize_lost_where_another_lives, setup, teardown),
+		cmocka_unit_test_setup_teardown(many_are_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_known_site_has_its_cell, setup, teardown),
 		cmocka_unit_test_setup_teardown(settle, setup, teardown),
 		cmocka_unit_test_setup_teardown(restart, setup, teardown),
 	};

@@ -73,6 +73,25 @@ static void a_clock_behind_is_no_lifetime(void **state)
 	assert_int_equal(sites_get(sites, 0)->lifetime_max_ns, 0);
 }
 
+/* What is counted late is there for whoever looks, and for an instant. */
+static void nothing_waits_unseen(void **state)
+{
+	for (uint32_t i = 0; i < 300; i++)
+		intern(0, i);
+	for (uint32_t i = 0; i < 3000; i++) {
+		sites_alloc(sites, i % 300, 7, i);
+		assert_int_equal(sites_get(sites, i % 300)->live_bytes, 7 * (i / 300 + 1));
+	}
+	for (uint32_t i = 0; i < 300; i++)
+		sites_free(sites, i, 7, i, i + 5);
+	sites_tick(sites, 250 * MS);
+	for (uint32_t i = 0; i < 300; i++) {
+		assert_int_equal(sites_instant_bytes(sites, i)[0], 63);
+		assert_int_equal(sites_get(sites, i)->frees, 1);
+		assert_int_equal(sites_get(sites, i)->lifetime_sum_ns, 5);
+	}
+}
+
 static void instants_halve(void **state)
 {
 	uint64_t distance;
@@ -86,8 +105,8 @@ static void instants_halve(void **state)
 	assert_int_equal(sites_instants(sites, &distance), 9);
 	assert_int_equal(distance, 500 * MS);
 	for (uint64_t i = 0; i < 9; i++)
-		assert_int_equal(sites_get(sites, 0)->instant_bytes[i], 2 * (i + 1));
-	assert_int_equal(sites_get(sites, 0)->instant_bytes[9], 0);
+		assert_int_equal(sites_instant_bytes(sites, 0)[i], 2 * (i + 1));
+	assert_int_equal(sites_instant_bytes(sites, 0)[9], 0);
 }
 
 static void a_late_tick_takes_all_that_are_due(void **state)
@@ -99,7 +118,7 @@ static void a_late_tick_takes_all_that_are_due(void **state)
 	sites_tick(sites, 3600 * 1000 * MS);
 	assert_in_range(sites_instants(sites, &distance), 8, 16);
 	assert_true(distance * 17 > 3600 * 1000 * MS);
-	assert_int_equal(sites_get(sites, 0)->instant_bytes[7], 3);
+	assert_int_equal(sites_instant_bytes(sites, 0)[7], 3);
 }
 
 /* Allocates what each of `nr` equal spans of the run adds, and frees what it takes away. */
@@ -180,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(one_site_a_pair), CASE(counts), CASE(a_clock_behind_is_no_lifetime),
+		CASE(nothing_waits_unseen),
 		CASE(instants_halve), CASE(a_late_tick_takes_all_that_are_due), CASE(growing),
 		CASE(not_growing_without_the_first_quarter),
 		CASE(not_growing_when_one_quarter_rests),

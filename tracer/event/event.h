@@ -39,6 +39,9 @@ struct event {
 	const code_t *stack;	/* return addresses, innermost first; not ours to keep */
 	uint32_t nr_frames;
 	bool truncated;		/* the stack is longer than what was kept */
+	/* A cell of the engine's for this function and stack, in which the heap leaves the site's
+	 * id plus one; NULL: none.  Where it is not 0 any more, the stack is not told again. */
+	uint32_t *site;
 };
 
 #endif

@@ -9,6 +9,8 @@
 #include "../base/array.h"
 #include "heap.h"
 
+#define HELD_MOST 4096u		/* threads that resize a block at the same time */
+
 int heap_init(struct heap *heap)
 {
 	struct heap new = { .stacks = NULL };
@@ -67,9 +69,17 @@ static int find_site(struct heap *heap, const struct event *event, uint32_t *out
 {
 	uint32_t stack;
 
+	if (event->site && *event->site) {
+		*out = *event->site - 1;
+		return 0;
+	}
 	if (stacks_intern(heap->stacks, event->stack, event->nr_frames, event->truncated, &stack))
 		return -ENOMEM;
-	return sites_intern(heap->sites, event->function, stack, out);
+	if (sites_intern(heap->sites, event->function, stack, out))
+		return -ENOMEM;
+	if (event->site)
+		*event->site = *out + 1;
+	return 0;
 }
 
 static void on_alloc(struct heap *heap, const struct event *event)
@@ -101,15 +111,44 @@ static void on_free(struct heap *heap, const struct event *event)
 		heap->totals.unknown_frees++;
 }
 
+/* Where another block lives by now, the held one must have gone. */
+static void put_back(struct heap *heap, const struct block *block, uint64_t now_ns)
+{
+	struct block other;
+
+	if (ledger_find(&heap->ledger, block->address, &other)) {
+		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
+	} else if (ledger_add(&heap->ledger, block, &other)) {
+		heap->totals.lost_events++;
+		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
+	}
+}
+
+/* Calls never seen to end would become ever more to look through.  Whichever is given up,
+ * nearly surely it is one of those. */
+static void give_up_one(struct heap *heap, uint64_t now_ns)
+{
+	struct held_block *held = &heap->held.items[heap->totals.events % heap->held.nr];
+	struct block block = held->block;
+
+	*held = heap->held.items[--heap->held.nr];
+	put_back(heap, &block, now_ns);
+}
+
 /* A block that cannot be held stays in the ledger: only that it goes will be missed. */
 static void on_resize_begin(struct heap *heap, const struct event *event)
 {
 	struct held_block held = { .tid = event->tid };
 
-	if (ARRAY_GROW(&heap->held))
+	if (ARRAY_GROW(&heap->held)) {
 		heap->totals.lost_events++;
-	else if (ledger_remove(&heap->ledger, event->old_address, &held.block))
-		heap->held.items[heap->held.nr++] = held;
+		return;
+	}
+	if (!ledger_remove(&heap->ledger, event->old_address, &held.block))
+		return;
+	if (heap->held.nr == HELD_MOST)
+		give_up_one(heap, event->time_ns);
+	heap->held.items[heap->held.nr++] = held;
 }
 
 static bool take_held(struct heap *heap, const struct event *event, struct block *out)
@@ -124,19 +163,6 @@ static bool take_held(struct heap *heap, const struct event *event, struct block
 		return true;
 	}
 	return false;
-}
-
-/* Where another block lives by now, the held one must have gone. */
-static void put_back(struct heap *heap, const struct block *block, uint64_t now_ns)
-{
-	struct block other;
-
-	if (ledger_find(&heap->ledger, block->address, &other)) {
-		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
-	} else if (ledger_add(&heap->ledger, block, &other)) {
-		heap->totals.lost_events++;
-		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
-	}
 }
 
 static void on_resize_failed(struct heap *heap, const struct event *event)
@@ -172,10 +198,17 @@ static void on_resize_lost(struct heap *heap, const struct event *event)
 		put_back(heap, &block, event->time_ns);
 }
 
+void heap_tick(struct heap *heap, uint64_t now_ns)
+{
+	heap->ticked_ns = now_ns;
+	sites_tick(heap->sites, now_ns);
+}
+
 void heap_event(struct heap *heap, const struct event *event)
 {
 	heap->totals.events++;
-	sites_tick(heap->sites, event->time_ns);
+	if (event->time_ns > heap->ticked_ns)
+		heap_tick(heap, event->time_ns);
 	switch (event->kind) {
 	case EVENT_ALLOC:
 		on_alloc(heap, event);
@@ -198,9 +231,9 @@ void heap_event(struct heap *heap, const struct event *event)
 	}
 }
 
-void heap_tick(struct heap *heap, uint64_t now_ns)
+void heap_prefetch(const struct heap *heap, taddr_t address)
 {
-	sites_tick(heap->sites, now_ns);
+	ledger_prefetch(&heap->ledger, address);
 }
 
 void heap_settle(struct heap *heap)

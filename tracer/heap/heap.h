@@ -34,6 +34,7 @@ struct heap {
 	struct stacks *stacks;
 	struct sites *sites;
 	struct heap_totals totals;
+	uint64_t ticked_ns;		/* the sites have been told the time up to here */
 	/* Blocks whose realloc has begun and not ended. */
 	struct {
 		struct held_block {
@@ -52,6 +53,8 @@ int heap_restart(struct heap *heap);
 
 /* Cannot fail: what could not be kept for want of memory is counted in lost_events. */
 void heap_event(struct heap *heap, const struct event *event);
+/* For who has events at hand, some eight ahead of their turn: see ledger_prefetch(). */
+void heap_prefetch(const struct heap *heap, taddr_t address);
 void heap_tick(struct heap *heap, uint64_t now_ns);
 
 /* Blocks still held by a realloc that never ended count as live: call before a report. */

@@ -1,24 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* See sites.h.  The instants start 250 ms apart: a run of a second can tell what grows. */
+/*
+ * See sites.h.  The instants start 250 ms apart: a run of a second can tell what grows.
+ *
+ * A program has up to some 100,000 sites, and which one an event is of, is known late.  So what
+ * is to be counted waits in a short queue while the cache fetches its site; before anything is
+ * read, all that waits is counted.
+ */
+#include <errno.h>
 #include <stdlib.h>
 
-#include "../base/array.h"
 #include "../base/hash.h"
 #include "index.h"
+#include "pages.h"
 #include "sites.h"
 
 #define FIRST_DISTANCE_NS 250000000
 #define QUARTERS 4
+#define WAITING 8u
+
+struct change {
+	uint32_t id;
+	bool is_free;
+	uint64_t bytes, born_ns, now_ns;
+};
+
+struct instants {
+	uint64_t bytes[SITE_INSTANTS];	/* live then */
+};
 
 struct sites {
 	struct {
 		struct site *items;
 		size_t nr, room;
 	} table;
+	struct {
+		struct instants *items;
+		size_t room;
+	} instants;			/* of each site */
 	struct index index;
 	uint64_t now_ns;		/* the latest time heard of */
 	uint64_t distance_ns;
 	uint32_t nr_instants;
+	uint32_t nr_changes;		/* so far; each waits for WAITING others */
+	uint32_t nr_counted;
+	struct change changes[WAITING];
 };
 
 int sites_create(struct sites **out)
@@ -37,8 +62,20 @@ void sites_destroy(struct sites *sites)
 	if (!sites)
 		return;
 	index_deinit(&sites->index);
-	free(sites->table.items);
+	pages_free(sites->table.items, sites->table.room, sizeof(*sites->table.items));
+	pages_free(sites->instants.items, sites->instants.room, sizeof(*sites->instants.items));
 	free(sites);
+}
+
+static int reserve(struct sites *sites)
+{
+	if (sites->table.nr >= UINT32_MAX ||
+	    pages_grow((void **)&sites->table.items, &sites->table.room, sites->table.nr,
+		       sizeof(*sites->table.items)) ||
+	    pages_grow((void **)&sites->instants.items, &sites->instants.room, sites->table.nr,
+		       sizeof(*sites->instants.items)))
+		return -ENOMEM;
+	return index_reserve(&sites->index);
 }
 
 static int add_site(struct sites *sites, uint64_t hash, uint32_t function, uint32_t stack,
@@ -46,8 +83,7 @@ static int add_site(struct sites *sites, uint64_t hash, uint32_t function, uint3
 {
 	uint32_t id = (uint32_t)sites->table.nr;
 
-	if (sites->table.nr >= UINT32_MAX || ARRAY_GROW(&sites->table) ||
-	    index_reserve(&sites->index))
+	if (reserve(sites))
 		return -ENOMEM;
 	sites->table.items[sites->table.nr++] = (struct site){
 		.function = function,
@@ -74,25 +110,24 @@ int sites_intern(struct sites *sites, uint32_t function, uint32_t stack, uint32_
 	return add_site(sites, hash, function, stack, out_id);
 }
 
-void sites_alloc(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t now_ns)
+static void count_alloc(struct site *site, const struct change *change)
 {
-	struct site *site = &sites->table.items[id];
-
-	if (!site->allocs++)
-		site->first_ns = now_ns;
-	site->last_ns = now_ns;
+	/* Of different addresses an engine may tell out of order. */
+	if (!site->allocs++ || change->now_ns < site->first_ns)
+		site->first_ns = change->now_ns;
+	if (change->now_ns > site->last_ns)
+		site->last_ns = change->now_ns;
 	site->live_blocks++;
-	site->live_bytes += bytes;
+	site->live_bytes += change->bytes;
 	if (site->live_bytes > site->peak_bytes)
 		site->peak_bytes = site->live_bytes;
 }
 
 /* Clocks of two processors may differ by some ns: a lifetime is never below none. */
-void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_ns,
-		uint64_t now_ns)
+static void count_free(struct site *site, const struct change *change)
 {
-	struct site *site = &sites->table.items[id];
-	uint64_t lifetime_ns = now_ns > born_ns ? now_ns - born_ns : 0;
+	uint64_t lifetime_ns = change->now_ns > change->born_ns ?
+			       change->now_ns - change->born_ns : 0;
 
 	if (!site->frees++ || lifetime_ns < site->lifetime_min_ns)
 		site->lifetime_min_ns = lifetime_ns;
@@ -100,18 +135,57 @@ void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_
 		site->lifetime_max_ns = lifetime_ns;
 	site->lifetime_sum_ns += lifetime_ns;
 	site->live_blocks--;
-	site->live_bytes -= bytes;
+	site->live_bytes -= change->bytes;
+}
+
+static void count_one(struct sites *sites)
+{
+	const struct change *change = &sites->changes[sites->nr_counted++ % WAITING];
+	struct site *site = &sites->table.items[change->id];
+
+	if (change->is_free)
+		count_free(site, change);
+	else
+		count_alloc(site, change);
+}
+
+static void count_all(struct sites *sites)
+{
+	while (sites->nr_counted != sites->nr_changes)
+		count_one(sites);
+}
+
+static struct change *new_change(struct sites *sites, uint32_t id)
+{
+	char *site = (char *)&sites->table.items[id];
+
+	__builtin_prefetch(site, 1);
+	__builtin_prefetch(site + sizeof(struct site) / 2, 1);
+	if (sites->nr_changes - sites->nr_counted == WAITING)
+		count_one(sites);
+	return &sites->changes[sites->nr_changes++ % WAITING];
+}
+
+void sites_alloc(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t now_ns)
+{
+	*new_change(sites, id) = (struct change){ id, false, bytes, now_ns, now_ns };
+}
+
+void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_ns,
+		uint64_t now_ns)
+{
+	*new_change(sites, id) = (struct change){ id, true, bytes, born_ns, now_ns };
 }
 
 static void halve(struct sites *sites)
 {
 	for (size_t s = 0; s < sites->table.nr; s++) {
-		struct site *site = &sites->table.items[s];
+		uint64_t *bytes = sites->instants.items[s].bytes;
 
 		for (size_t i = 0; i < SITE_INSTANTS / 2; i++)
-			site->instant_bytes[i] = site->instant_bytes[2 * i + 1];
+			bytes[i] = bytes[2 * i + 1];
 		for (size_t i = SITE_INSTANTS / 2; i < SITE_INSTANTS; i++)
-			site->instant_bytes[i] = 0;
+			bytes[i] = 0;
 	}
 	sites->nr_instants = SITE_INSTANTS / 2;
 	sites->distance_ns *= 2;
@@ -119,11 +193,10 @@ static void halve(struct sites *sites)
 
 static void take_instant(struct sites *sites)
 {
-	for (size_t s = 0; s < sites->table.nr; s++) {
-		struct site *site = &sites->table.items[s];
-
-		site->instant_bytes[sites->nr_instants] = site->live_bytes;
-	}
+	count_all(sites);
+	for (size_t s = 0; s < sites->table.nr; s++)
+		sites->instants.items[s].bytes[sites->nr_instants] =
+			sites->table.items[s].live_bytes;
 	sites->nr_instants++;
 }
 
@@ -139,9 +212,9 @@ void sites_tick(struct sites *sites, uint64_t now_ns)
 	}
 }
 
-bool sites_quarters(const struct sites *sites, uint32_t id, struct site_quarters *out)
+bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out)
 {
-	const struct site *site = &sites->table.items[id];
+	const struct site *site = sites_get(sites, id);
 
 	if (sites->nr_instants < QUARTERS)
 		return false;
@@ -150,14 +223,14 @@ bool sites_quarters(const struct sites *sites, uint32_t id, struct site_quarters
 		uint64_t nearest = (end_ns + sites->distance_ns / 2) / sites->distance_ns;
 
 		out->end_ns[i] = nearest * sites->distance_ns;
-		out->bytes[i] = site->instant_bytes[nearest - 1];
+		out->bytes[i] = sites->instants.items[id].bytes[nearest - 1];
 	}
 	out->end_ns[QUARTERS - 1] = sites->now_ns;
 	out->bytes[QUARTERS - 1] = site->live_bytes;
 	return true;
 }
 
-bool sites_growing(const struct sites *sites, uint32_t id)
+bool sites_growing(struct sites *sites, uint32_t id)
 {
 	struct site_quarters quarters;
 	uint64_t before = 0;
@@ -178,8 +251,14 @@ uint32_t sites_instants(const struct sites *sites, uint64_t *out_distance_ns)
 	return sites->nr_instants;
 }
 
-const struct site *sites_get(const struct sites *sites, uint32_t id)
+const uint64_t *sites_instant_bytes(const struct sites *sites, uint32_t id)
 {
+	return sites->instants.items[id].bytes;
+}
+
+const struct site *sites_get(struct sites *sites, uint32_t id)
+{
+	count_all(sites);
 	return &sites->table.items[id];
 }
 

@@ -15,6 +15,7 @@
 
 #define SITE_INSTANTS 16
 
+/* In two cache lines, of which an allocation needs the first one. */
 struct site {
 	uint32_t function;
 	uint32_t stack;
@@ -23,8 +24,7 @@ struct site {
 	uint64_t first_ns, last_ns;	/* of its allocations */
 	/* Of its freed blocks, from allocation to free; average = sum / frees. */
 	uint64_t lifetime_min_ns, lifetime_max_ns, lifetime_sum_ns;
-	uint64_t instant_bytes[SITE_INSTANTS];
-};
+} __attribute__((aligned(128)));
 
 struct sites;
 
@@ -44,15 +44,18 @@ void sites_tick(struct sites *sites, uint64_t now_ns);
 struct site_quarters {
 	uint64_t end_ns[4], bytes[4];
 };
-bool sites_quarters(const struct sites *sites, uint32_t id, struct site_quarters *out);
+bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out);
 
 /* Live bytes grew in every quarter, in the first one from none. */
-bool sites_growing(const struct sites *sites, uint32_t id);
+bool sites_growing(struct sites *sites, uint32_t id);
 
 /* The instants taken so far: nr of them, the i-th at (i + 1) * distance. */
 uint32_t sites_instants(const struct sites *sites, uint64_t *out_distance_ns);
+/* Live bytes at each of the SITE_INSTANTS; 0 at those to come. */
+const uint64_t *sites_instant_bytes(const struct sites *sites, uint32_t id);
 
-const struct site *sites_get(const struct sites *sites, uint32_t id);
+/* Valid, and up to date, until the next call that changes anything. */
+const struct site *sites_get(struct sites *sites, uint32_t id);
 uint32_t sites_count(const struct sites *sites);
 
 #endif
