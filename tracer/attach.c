@@ -20,6 +20,9 @@
 #define HOLD_TICK_MS 5
 #define ASK_AGAIN_NS 20000000
 #define GIVE_UP_NS 10000000000
+#define ARM_TRIES 20
+#define LEAVE_TRIES 12
+#define LEAVE_WAIT_MS 32
 
 /* Until every thread stands still.  -ETIMEDOUT: one does not. */
 static int await_held(struct trace *trace, struct process *process)
@@ -99,30 +102,34 @@ static int open_again(struct process *process)
 	return memory_open(&process->memory, tid);
 }
 
-int attach_run(struct trace *trace, struct run *run)
+/* They go on for a moment, and are held again. */
+static int let_run(struct trace *trace, struct run *run, unsigned milliseconds)
 {
-	uint64_t held_ns;
-	int error;
+	uint64_t until_ns = clock_ns() + milliseconds * 1000000ull;
 
-	run->process->memory.tid = live_thread(run->process->pid);
-	error = run_open(run);
-	if (error)
-		return error;
-	held_ns = clock_ns();
-	error = hold_all(trace, run);
-	if (!error)
-		error = open_again(run->process);
-	if (!error)
-		/* What was loaded meanwhile; without a probe an exec has led to nothing. */
-		error = run->probe ? probe_prepare(run->probe) : -ESRCH;
-	if (error) {
-		process_detach(&trace->targets, run->process);
-		return error;
-	}
-	run_arm(run);
 	process_release(run->process);
-	run->facts.attach_pause_ns = clock_ns() - held_ns;
-	return 0;
+	signals_tick_every(1);
+	while (!run->process->ended && clock_ns() < until_ns)
+		dispatch_next(trace);
+	process_hold(run->process);
+	return await_held(trace, run->process);
+}
+
+/* A thread that is in the agent has to leave it first.  Nobody can enter any more. */
+static void leave(struct trace *trace, struct run *run, struct jump *jump)
+{
+	int error = jump_leave(jump);
+
+	for (unsigned i = 0; error == -EBUSY && i < LEAVE_TRIES; i++) {
+		error = let_run(trace, run, i < 5 ? 1u << i : LEAVE_WAIT_MS);
+		if (run->process->ended || error)
+			return;
+		error = jump_leave(jump);
+	}
+	if (error)
+		message_warn("pid %d: some memory of ours stays mapped, unused: %s",
+			     run->process->pid,
+			     error == -EBUSY ? "a thread waits in there" : strerror(-error));
 }
 
 /* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
@@ -134,7 +141,118 @@ static void restore(struct trace *trace, struct run *run)
 	if (error)
 		message_error("pid %d: code could not be restored: %s", run->process->pid,
 			      strerror(-error));
+	if (run->probe && run->probe->jump)
+		leave(trace, run, run->probe->jump);
 	process_detach(&trace->targets, run->process);
+}
+
+static int arm(struct trace *trace, struct run *run)
+{
+	int error = -EAGAIN;
+
+	for (unsigned i = 0; error == -EAGAIN && i <= ARM_TRIES; i++) {
+		if (i)
+			error = let_run(trace, run, 1);
+		if (error && error != -EAGAIN)
+			return error;
+		/* What was loaded meanwhile; without a probe an exec has led to nothing. */
+		error = run->probe ? probe_prepare(run->probe) : -ESRCH;
+		if (!error)
+			error = run_arm(run, i == ARM_TRIES);
+	}
+	return error;
+}
+
+int attach_arm(struct trace *trace, struct run *run)
+{
+	int error = hold_all(trace, run);
+
+	if (!error)
+		error = arm(trace, run);
+	if (run->probe)
+		run->probe->wants_hold = false;
+	run->wants_arm = false;
+	process_release(run->process);
+	return error;
+}
+
+static void serve(struct trace *trace, struct run *run)
+{
+	bool looked = run->probe && probe_wants_look(run->probe);
+	int error = 0;
+
+	if (looked)
+		probe_look(run->probe);
+	if (run->wants_arm || (run->probe && run->probe->wants_hold))
+		error = attach_arm(trace, run);
+	if (error && error != -ESRCH)
+		message_warn("pid %d: not all of it is traced: %s", run->process->pid,
+			     error == -ENOTSUP ? run->probe->no_jump : strerror(-error));
+	if (looked && run->probe)
+		probe_looked(run->probe);
+}
+
+void attach_serve(struct trace *trace)
+{
+	trace->attention = false;
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		if (!trace->runs.items[i]->over && !trace->runs.items[i]->process->ended)
+			serve(trace, trace->runs.items[i]);
+}
+
+/* What a tracer that was killed has left behind is taken out first. */
+static int remove_orphan(struct trace *trace, struct run *run)
+{
+	struct process *process = run->process;
+	pid_t tid = process->memory.tid;
+	struct jump *orphan;
+	int error = memory_open(&process->memory, tid);
+
+	if (!error && !jump_adopt(&trace->targets, process, &orphan)) {
+		message_debug("pid %d: taking out what a memtrace that was killed has left",
+			      process->pid);
+		error = hold_all(trace, run);
+		if (!error)
+			error = jump_restore(orphan);
+		if (!error)
+			error = jump_disarm(orphan);
+		if (!error)
+			leave(trace, run, orphan);
+		process_release(process);
+		jump_destroy(orphan);
+	}
+	tid = process->memory.tid;
+	memory_close(&process->memory);
+	process->memory.tid = tid;
+	return error;
+}
+
+int attach_run(struct trace *trace, struct run *run)
+{
+	uint64_t held_ns;
+	int error;
+
+	run->process->memory.tid = live_thread(run->process->pid);
+	error = remove_orphan(trace, run);
+	if (!error)
+		error = run_open(run);
+	if (error) {
+		process_detach(&trace->targets, run->process);
+		return error;
+	}
+	held_ns = clock_ns();
+	error = hold_all(trace, run);
+	if (!error)
+		error = open_again(run->process);
+	if (!error)
+		error = arm(trace, run);
+	if (error) {
+		restore(trace, run);
+		return error;
+	}
+	process_release(run->process);
+	run->facts.attach_pause_ns = clock_ns() - held_ns;
+	return 0;
 }
 
 void detach_run(struct trace *trace, struct run *run)

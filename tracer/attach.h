@@ -11,6 +11,12 @@
 /* To a running process.  On failure nothing is traced. */
 int attach_run(struct trace *trace, struct run *run);
 
+/* Holds the process, patches what is new in it, and lets it go on.  -ENOTSUP: see probe_arm(). */
+int attach_arm(struct trace *trace, struct run *run);
+
+/* Runs that want to be armed, or looked at: to be called whenever trace->attention is set. */
+void attach_serve(struct trace *trace);
+
 /* Restores every byte and lets every thread go; does nothing if the process has ended. */
 void detach_run(struct trace *trace, struct run *run);
 

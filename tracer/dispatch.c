@@ -16,11 +16,20 @@
 
 #define STRAY_NS 300000000
 
+/* From here on its threads stay where they stop; attach_serve() goes on. */
+static void hold_for_arming(struct trace *trace, struct process *process)
+{
+	trace->attention = true;
+	process_hold(process);
+}
+
 static void on_trap(struct trace *trace, struct thread *thread)
 {
 	struct run *run = thread->process->run;
 
 	if (run && run->probe && probe_trap(run->probe, thread)) {
+		if (run->probe->wants_hold)
+			hold_for_arming(trace, thread->process);
 		placement_note(trace->placement, thread->process->pid, thread->tid);
 		thread_resume(thread, 0);
 		return;
@@ -45,12 +54,18 @@ static int follow(struct trace *trace, struct thread *thread, struct process *pr
 {
 	struct run *run;
 
-	if (ARRAY_GROW(&trace->runs) || run_create(trace->options, &trace->files, process, &run))
+	if (ARRAY_GROW(&trace->runs) ||
+	    run_create(trace->options, &trace->targets, &trace->files, &trace->attention, process,
+		       &run))
 		return -ENOMEM;
 	trace->runs.items[trace->runs.nr++] = run;
 	if (!run_open(run))
-		run_arm(run);
-	thread_resume(thread, 0);
+		hold_for_arming(trace, process);
+	/* From an exec it goes on to a stop in which it can run system calls. */
+	if (thread->stopped_by == STOP_EXEC)
+		thread_push_on(thread);
+	else
+		thread_resume(thread, 0);
 	return 0;
 }
 
@@ -60,6 +75,22 @@ static void let_go(struct trace *trace, struct thread *thread, struct process *p
 	process_destroy(&trace->targets, process);
 }
 
+/* What the jump engine has mapped is copied too. */
+static void clean_up_child(struct thread *thread)
+{
+	struct process *process = thread->process;
+	const struct run *run = process->parent->run;
+
+	if (!run || !run->probe || memory_open(&process->memory, thread->tid))
+		return;
+	process->holding = true;
+	thread_resume(thread, 0);
+	probe_leave_child(run->probe, process);
+	process->holding = false;
+	memory_close(&process->memory);
+	process->memory.tid = thread->tid;
+}
+
 /* A fork child runs in a copy of the memory; its copy of our patches goes first. */
 static void free_child(struct trace *trace, struct thread *thread)
 {
@@ -67,6 +98,7 @@ static void free_child(struct trace *trace, struct thread *thread)
 
 	if (!process->clean && memory_undo_in_child(&process->parent->memory, thread->tid))
 		message_debug("pid %d: ended before its code could be restored", thread->tid);
+	clean_up_child(thread);
 	process->parent = NULL;
 	if (!trace->options->follow_forks || follow(trace, thread, process))
 		let_go(trace, thread, process);
@@ -87,6 +119,17 @@ static bool takes_trap_first(struct thread *thread)
 	return true;
 }
 
+/* The first stop of a thread that another one has made. */
+static void note_begin(struct thread *thread)
+{
+	struct run *run = thread->process->run;
+
+	if (thread->begun || !run || !run->probe)
+		return;
+	thread->begun = true;
+	probe_thread_begins(run->probe, thread);
+}
+
 static void on_event(struct trace *trace, struct thread *thread)
 {
 	struct process *process = thread->process;
@@ -97,6 +140,7 @@ static void on_event(struct trace *trace, struct thread *thread)
 	}
 	if (takes_trap_first(thread))
 		return;
+	note_begin(thread);
 	thread_restart_call(thread);
 	thread_resume(thread, 0);
 }
@@ -182,8 +226,11 @@ static void on_exec(struct trace *trace, struct thread *thread)
 		run->facts.execs++;
 		if (run_restart(run))
 			message_warn("pid %d: the new program cannot be traced", process->pid);
+		else
+			hold_for_arming(trace, process);
 	}
-	thread_resume(thread, 0);
+	thread->resume_signal = 0;
+	thread_push_on(thread);
 }
 
 static bool has_own_threads(const struct process *process)
@@ -216,6 +263,8 @@ static void on_exiting(struct thread *thread)
 
 	if (rss)
 		run->facts.rss_end_bytes = rss;
+	if (run && run->probe)
+		probe_thread_ends(run->probe, thread);
 	thread_exiting(thread);
 	thread_resume(thread, 0);
 }
@@ -300,6 +349,8 @@ static void place_stray(struct trace *trace, struct thread *thread)
 
 	if (!parent)
 		parent = find_ended(trace);
+	/* It may come yet, if we were busy for long. */
+	targets_note_claimed(&trace->targets, thread->tid);
 	if (process)
 		(void)process_claim(&trace->targets, process, thread->tid, &thread);
 	else if (parent && (parent->ended || !shares_memory(parent->memory.tid, thread->tid,

@@ -16,7 +16,7 @@
 #define DEPTH_DEFAULT 64
 #define TOP_DEFAULT 10
 
-enum { OPTION_FORMAT = 256, OPTION_UNWINDER, OPTION_DEBUG_DIR, OPTION_STATS };
+enum { OPTION_FORMAT = 256, OPTION_UNWINDER, OPTION_DEBUG_DIR, OPTION_STATS, OPTION_ENGINE };
 
 static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
@@ -24,6 +24,7 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
 	{ "format", required_argument, NULL, OPTION_FORMAT },
 	{ "follow-forks", no_argument, NULL, 'f' },
+	{ "engine", required_argument, NULL, OPTION_ENGINE },
 	{ "top", required_argument, NULL, 'n' },
 	{ "stack-depth", required_argument, NULL, 'k' },
 	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
@@ -48,6 +49,7 @@ static const char help[] =
 	"  -o, --output FILE         where the report goes (%p: the pid)\n"
 	"      --format NAME[:FILE]  text (default), json or folded; may be given several times\n"
 	"  -f, --follow-forks        trace children too, one report each\n"
+	"      --engine NAME         auto (default), jump or break: how calls are caught\n"
 	"  -n, --top N               how many places the text report shows (10; 0: all)\n"
 	"  -k, --stack-depth N       frames kept of a stack (64)\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
@@ -148,6 +150,21 @@ static bool parse_unwinder(struct options *options, const char *value)
 	return true;
 }
 
+static bool parse_engine(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[ENGINE_AUTO] = "auto", [ENGINE_JUMP] = "jump", [ENGINE_BREAK] = "break",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		options->engine = (enum engine)i;
+		return true;
+	}
+	return wrong("--engine", value, "auto, jump or break is needed");
+}
+
 static bool parse_debug_dir(struct options *options, const char *value)
 {
 	if (options->nr_debug_dirs == OPTIONS_MAX)
@@ -184,6 +201,8 @@ static bool parse_option(struct options *options, int option, const char *value)
 		right = parse_number("-k", value, 1, WALK_DEPTH_MAX, &number);
 		options->depth = (uint32_t)number;
 		return right;
+	case OPTION_ENGINE:
+		return parse_engine(options, value);
 	case OPTION_UNWINDER:
 		return parse_unwinder(options, value);
 	case OPTION_DEBUG_DIR:

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "probe/engine.h"
 #include "report/report.h"
 
 struct unwinder;
@@ -32,6 +33,7 @@ struct options {
 	size_t nr_formats;
 	const char *debug_dirs[OPTIONS_MAX];
 	size_t nr_debug_dirs;
+	enum engine engine;
 	bool follow_forks;
 	bool stats;
 	size_t top;

@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,22 @@ static void take_event(void *consumer, const struct event *event)
 	struct run *run = consumer;
 
 	heap_event(&run->heap, event);
+}
+
+static void prefetch(void *consumer, taddr_t address)
+{
+	const struct run *run = consumer;
+
+	heap_prefetch(&run->heap, address);
+}
+
+/* In another thread: ends the wait for a stop. */
+static void wake(void *consumer)
+{
+	const struct run *run = consumer;
+
+	*run->attention = true;
+	(void)pthread_kill(run->tracer, SIGALRM);
 }
 
 static const char *base_name(const char *path)
@@ -48,8 +65,8 @@ static void learn_names(struct run *run)
 	run->facts.name = short_name(run);
 }
 
-int run_create(const struct options *options, struct files *files, struct process *process,
-	       struct run **out)
+int run_create(const struct options *options, struct targets *targets, struct files *files,
+	       volatile bool *attention, struct process *process, struct run **out)
 {
 	struct run *run = calloc(1, sizeof(*run));
 
@@ -60,12 +77,15 @@ int run_create(const struct options *options, struct files *files, struct proces
 		return -ENOMEM;
 	}
 	run->options = options;
+	run->attention = attention;
+	run->targets = targets;
 	run->files = files;
+	run->tracer = pthread_self();
 	run->process = process;
 	process->run = run;
 	run->facts.pid = process->pid;
 	run->facts.launched = process->launched;
-	run->facts.engine = "break";
+	run->facts.engine = ENGINE_NAME_BREAK;
 	run->epoch_ns = clock_ns();
 	learn_names(run);
 	*out = run;
@@ -93,8 +113,12 @@ static int make_probe(struct run *run)
 	const struct probe_options options = {
 		.depth = run->options->depth,
 		.unwinder = run->options->unwinder,
+		.engine = run->options->engine,
+		.targets = run->targets,
 		.epoch_ns = run->epoch_ns,
 		.event = take_event,
+		.prefetch = prefetch,
+		.notify = wake,
 		.consumer = run,
 	};
 	int error = probe_create(run->process, run->files, &options, &run->probe);
@@ -106,17 +130,35 @@ int run_open(struct run *run)
 {
 	int error = memory_open(&run->process->memory, run->process->memory.tid);
 
-	return error ? error : make_probe(run);
+	if (!error)
+		error = make_probe(run);
+	run->wants_arm = !error;
+	return error;
 }
 
-void run_arm(struct run *run)
+/* Once only: after an exec the time goes on. */
+static void begin(struct run *run)
 {
 	learn_names(run); /* it may have come to its program since we looked first */
-	run->epoch_ns = run->probe->options.epoch_ns = clock_ns();
+	run->epoch_ns = clock_ns();
 	clock_gettime(CLOCK_REALTIME, &run->facts.started);
-	probe_arm(run->probe);
 	run->facts.rss_start_bytes = procfs_rss_bytes(run->process->pid);
 	run->facts.rss_end_bytes = run->facts.rss_start_bytes;
+	run->begun = true;
+}
+
+int run_arm(struct run *run, bool last_try)
+{
+	int error;
+
+	if (!run->begun)
+		begin(run);
+	if (run->wants_arm)
+		probe_set_epoch(run->probe, run->epoch_ns);
+	error = probe_arm(run->probe, last_try);
+	run->wants_arm = error == -EAGAIN;
+	run->facts.engine = probe_engine(run->probe);
+	return error;
 }
 
 static void add_stats(struct probe_stats *sum, const struct probe_stats *more)
@@ -147,8 +189,6 @@ int run_restart(struct run *run)
 	error = heap_restart(&run->heap);
 	if (!error)
 		error = run_open(run);
-	if (!error)
-		probe_arm(run->probe);
 	return error;
 }
 
@@ -158,7 +198,9 @@ void run_tick(struct run *run, uint64_t now_ns)
 
 	if (rss)
 		run->facts.rss_end_bytes = rss;
+	probe_lock(run->probe);
 	heap_tick(&run->heap, now_ns - run->epoch_ns);
+	probe_unlock(run->probe);
 	probe_tick(run->probe);
 }
 
@@ -176,7 +218,8 @@ static int list_functions(struct run *run)
 		run->functions[i] = (struct run_function){
 			.name = function->kind->name,
 			.module = function->module->path,
-			.engine = shown ? run->facts.engine : NULL,
+			.engine = !shown ? NULL
+				  : function->jumps ? ENGINE_NAME_JUMP : ENGINE_NAME_BREAK,
 		};
 	}
 	run->facts.functions = run->functions;
@@ -215,6 +258,8 @@ static const char *why_incomplete(const struct run *run)
 		return "no allocation function was found in it";
 	if (run->probe->stats.unarmed)
 		return "an allocation function could not be traced";
+	if (probe_dropped(run->probe) > run->probe->stats.missed)
+		return "events were lost: the target was faster than the tracer";
 	if (run->probe->stats.missed)
 		return "the end of some calls could not be watched";
 	return NULL;
@@ -239,11 +284,14 @@ int run_finish(struct run *run)
 	run->over = true;
 	run->facts.duration_ns = clock_ns() - run->epoch_ns;
 	note_end(run);
-	if (run->probe)
+	if (run->probe) {
+		probe_finish(run->probe);
 		add_stats(&run->past, &run->probe->stats);
+		run->facts.engine = probe_engine(run->probe);
+		run->facts.dropped = probe_dropped(run->probe);
+	}
 	run->facts.stops = run->past.stops;
 	run->facts.stopped_ns = run->past.handling_ns;
-	run->facts.dropped = run->past.missed;
 	run->facts.incomplete = why_incomplete(run);
 	heap_tick(&run->heap, run->facts.duration_ns);
 	heap_settle(&run->heap);

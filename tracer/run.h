@@ -6,6 +6,8 @@
 #ifndef MEMTRACE_RUN_H
 #define MEMTRACE_RUN_H
 
+#include <pthread.h>
+
 #include "heap/heap.h"
 #include "options.h"
 #include "probe/probe.h"
@@ -15,31 +17,37 @@
 
 struct run {
 	const struct options *options;
+	struct targets *targets;
 	struct files *files;
 	struct process *process;
 	struct probe *probe;		/* NULL: it could not be made */
 	struct heap heap;
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
+	bool begun;
+	bool wants_arm;			/* not armed yet: a launch or an exec; attach_arm() */
 	bool over;
+	volatile bool *attention;	/* the trace's */
+	pthread_t tracer;		/* the thread that traces */
 	struct run_facts facts;
 	char *exe, *comm, **command;
 	struct run_function *functions;
 	struct run_module *modules;
 };
 
-/* The process is known to targets and nothing has been done to it; the run is its owner. */
-int run_create(const struct options *options, struct files *files, struct process *process,
-	       struct run **out);
+/* The process is known to targets and nothing has been done to it; the run is its owner.
+ * *attention is set when attach_serve() has something to do. */
+int run_create(const struct options *options, struct targets *targets, struct files *files,
+	       volatile bool *attention, struct process *process, struct run **out);
 void run_destroy(struct run *run);
 
 /* Opens memory and looks at modules, while the target runs or before its first instruction. */
 int run_open(struct run *run);
 
-/* All threads held (or not started): writes the breakpoints. */
-void run_arm(struct run *run);
+/* All threads held: patches the functions.  -ENOTSUP: see probe_arm(). */
+int run_arm(struct run *run, bool last_try);
 
-/* An exec: new memory, new modules, an empty map. */
+/* An exec: new memory, new modules, an empty map; to be armed as soon as it is held. */
 int run_restart(struct run *run);
 
 /* Now and then. */

@@ -3,6 +3,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -45,7 +46,8 @@ static int add_run(struct trace *trace, struct process *process, struct run **ou
 	int error = ARRAY_GROW(&trace->runs);
 
 	if (!error)
-		error = run_create(trace->options, &trace->files, process, out);
+		error = run_create(trace->options, &trace->targets, &trace->files,
+				   &trace->attention, process, out);
 	if (!error)
 		trace->runs.items[trace->runs.nr++] = *out;
 	return error;
@@ -71,8 +73,11 @@ static int attach_pid(struct trace *trace, pid_t pid)
 	if (error)
 		return error;
 	error = attach_run(trace, run);
-	if (error) {
+	if (error == -ENOTSUP)
+		message_error("pid %d: --engine jump: %s", pid, run->probe->no_jump);
+	else if (error)
 		progress_refused(pid, error);
+	if (error) {
 		drop_last_run(trace);
 		return error;
 	}
@@ -102,8 +107,16 @@ static int launch(struct trace *trace)
 		process_detach(&trace->targets, process);
 		return error;
 	}
-	run_arm(run);
-	thread_resume(process->threads.items[0], 0);
+	/* On to the first stop in which it can run system calls: before its first instruction. */
+	process_hold(process);
+	thread_push_on(process->threads.items[0]);
+	error = attach_arm(trace, run);
+	if (error == -ENOTSUP) {
+		message_error("%s: --engine jump: %s", trace->options->command[0],
+			      run->probe->no_jump);
+		kill(process->pid, SIGKILL);
+		return error;
+	}
 	return 0;
 }
 
@@ -181,6 +194,8 @@ void trace_loop(struct trace *trace)
 
 	while (going_on && !signals_end_requests()) {
 		dispatch_next(trace);
+		if (trace->attention)
+			attach_serve(trace);
 		if (trace->some_ended)
 			going_on = reap_runs(trace);
 		if (!signals_ticked())

@@ -24,6 +24,7 @@ struct trace {
 	} runs;
 	uint64_t began_ns;
 	int tick_ms;
+	volatile bool attention;	/* attach_serve() has something to do */
 	bool some_ended;	/* a process has, and its run is to be finished */
 	uint64_t last_progress_ns, last_allocs, last_handling_ns;	/* progress line */
 };

@@ -26,6 +26,7 @@ struct allocator_function {
 	uint8_t size_argument, pointer_argument;	/* counted from 0 */
 	uint8_t needs_malloc;	/* counts only in a module that defines malloc: libstdc++'s
 				 * operator new calls malloc and is not an allocator's */
+	uint8_t throws;		/* an exception may leave it */
 };
 
 static inline int allocator_resizes(const struct allocator_function *function)

@@ -31,6 +31,7 @@ struct calls {
 	/* A free whose entry must be run again, since a signal came before its first
 	 * instruction: it has been told of already. */
 	taddr_t free_again_sp, free_again_pointer;
+	uint64_t muted_fs;	/* jump_mute() is in force for this fs base; 0: it is not */
 };
 
 enum call_relation {

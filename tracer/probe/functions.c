@@ -119,9 +119,11 @@ static bool is_stub(const struct memread *code, taddr_t address)
 	return stub;
 }
 
-static int note_calls(struct function *function, const struct flow *flow,
-		      const struct memread *code)
+static int note_own(struct function *function, const struct flow *flow,
+		    const struct memread *code)
 {
+	function->first_target = flow->first_target;
+	function->undecodable = flow->undecodable;
 	function->calls_unknown = flow->indirect_call;
 	for (size_t i = 0; i < flow->calls.nr; i++)
 		function->calls_unknown |= is_stub(code, flow->calls.items[i]);
@@ -143,6 +145,7 @@ static int explore_piece(struct function *function, taddr_t address, const struc
 	error = flow_explore(code, address, start, end, &flow);
 	if (error) {
 		function->returns_known = false;
+		function->undecodable |= address == function->address;
 		return error == -ENOMEM ? error : 0;
 	}
 	if (flow.indirect_jump || flow.undecodable)
@@ -150,11 +153,18 @@ static int explore_piece(struct function *function, taddr_t address, const struc
 	function->tails_unknown |= flow.indirect_jump;
 	error = merge(&function->returns, &flow.returns);
 	if (!error && address == function->address)
-		error = note_calls(function, &flow, code);
+		error = note_own(function, &flow, code);
 	if (!error)
 		error = merge(&function->tails, &flow.tails);
 	flow_release(&flow);
 	return error;
+}
+
+static void forget_code(struct function *function)
+{
+	function->returns.nr = function->tails.nr = function->calls.nr = 0;
+	function->pieces.nr = 0;
+	function->undecodable = function->tails_unknown = function->calls_unknown = false;
 }
 
 int function_explore(struct function *function, const struct memread *code,
@@ -162,12 +172,14 @@ int function_explore(struct function *function, const struct memread *code,
 {
 	int error;
 
+	forget_code(function);
 	function->returns_known = true;
 	error = explore_piece(function, function->address, code, map);
 	for (size_t i = 0; !error && i < function->tails.nr && i < TAILS_MAX; i++)
 		error = explore_piece(function, function->tails.items[i], code, map);
 	if (function->tails.nr > TAILS_MAX || !function->returns.nr)
 		function->returns_known = false;
+	function->explored = !error && !function->undecodable;
 	return error;
 }
 

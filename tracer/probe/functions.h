@@ -34,12 +34,16 @@ struct function {
 		struct function_piece *items;
 		size_t nr, room;
 	} pieces;
+	taddr_t first_target;		/* as in struct flow, of its own body */
+	bool undecodable;		/* its own body */
 	bool returns_known;		/* false: an indirect jump may hide some of them */
 	bool tails_unknown;		/* likewise */
 	bool calls_unknown;		/* its own body calls through a pointer or a PLT */
 	bool may_nest;			/* a call of it may make one of another in the table */
+	bool explored;			/* false: its code could not be read at the time */
 	bool tried;			/* to arm it */
 	bool armed;
+	bool jumps;			/* ... by the jump engine */
 };
 
 struct functions {
@@ -50,7 +54,8 @@ struct functions {
 /* Appends the functions that a module newly seen defines. */
 int functions_find(struct functions *functions, const struct module *module);
 
-/* Follows the code of one; to be done before any breakpoint is in its module. */
+/* Follows the code of one; to be done before any breakpoint is in its module.  Again where the
+ * code could not be read, since the module was gone already. */
 int function_explore(struct function *function, const struct memread *code,
 		     const struct unwind_map *map);
 

@@ -12,6 +12,22 @@
 #include "../base/message.h"
 #include "trap.h"
 
+static void make_jump(struct probe *probe)
+{
+	const struct probe_options *options = &probe->options;
+	const struct jump_options jump_options = {
+		.depth = options->depth, .sample_bytes = options->sample_bytes,
+		.epoch_ns = options->epoch_ns, .event = options->event,
+		.prefetch = options->prefetch, .owner = options->consumer,
+		.notify = options->notify, .walker = &probe->walker,
+	};
+
+	if (options->engine == ENGINE_BREAK)
+		return;
+	if (jump_create(options->targets, probe->process, &jump_options, &probe->jump))
+		probe->no_jump = "memory for it cannot be had";
+}
+
 int probe_create(struct process *process, struct files *files,
 		 const struct probe_options *options, struct probe **out)
 {
@@ -24,6 +40,7 @@ int probe_create(struct process *process, struct files *files,
 	probe->modules.files = files;
 	walker_init(&probe->walker, &probe->map);
 	window_init(&probe->window, &process->memory.read);
+	make_jump(probe);
 	*out = probe;
 	return 0;
 }
@@ -32,6 +49,7 @@ void probe_destroy(struct probe *probe)
 {
 	if (!probe)
 		return;
+	jump_destroy(probe->jump);
 	remote_destroy(probe->remote);
 	breakpoints_deinit(&probe->breakpoints);
 	functions_deinit(&probe->functions);
@@ -55,6 +73,16 @@ static int map_module(struct probe *probe, const struct module *module)
 	return error;
 }
 
+/* Neighbours of the same kind are one mapping to the kernel: what is ours is cut out. */
+static int map_anonymous(struct probe *probe, const struct module_range *range)
+{
+	if (probe->jump && jump_contains(probe->jump, range->start))
+		return 0;
+	return unwind_map_add(&probe->map, &(struct unwind_range){
+		.start = range->start, .end = range->end,
+	});
+}
+
 static int rebuild_map(struct probe *probe)
 {
 	int error = 0;
@@ -63,10 +91,9 @@ static int rebuild_map(struct probe *probe)
 	for (size_t i = 0; !error && i < probe->modules.nr; i++)
 		error = map_module(probe, probe->modules.items[i]);
 	for (size_t i = 0; !error && i < probe->modules.anonymous.nr; i++)
-		error = unwind_map_add(&probe->map, &(struct unwind_range){
-			.start = probe->modules.anonymous.items[i].start,
-			.end = probe->modules.anonymous.items[i].end,
-		});
+		error = map_anonymous(probe, &probe->modules.anonymous.items[i]);
+	if (!error && probe->jump)
+		error = jump_add_ranges(probe->jump, &probe->map);
 	unwind_map_sort(&probe->map);
 	return error;
 }
@@ -75,7 +102,8 @@ static void forget_functions(struct probe *probe, const struct module *module)
 {
 	for (size_t i = 0; i < probe->functions.nr; i++)
 		if (probe->functions.items[i].module == module)
-			probe->functions.items[i].tried = probe->functions.items[i].armed = false;
+			probe->functions.items[i].tried = probe->functions.items[i].armed =
+				probe->functions.items[i].jumps = false;
 }
 
 static void forget_closed(struct probe *probe)
@@ -86,6 +114,8 @@ static void forget_closed(struct probe *probe)
 		if (!module->closed)
 			continue;
 		breakpoints_forget_module(&probe->breakpoints, module->id);
+		if (probe->jump)
+			jump_forget_module(probe->jump, module->id);
 		memory_forget(&probe->process->memory, module->extent.start, module->extent.end);
 		forget_functions(probe, module);
 	}
@@ -93,15 +123,16 @@ static void forget_closed(struct probe *probe)
 
 static int learn_module(struct probe *probe, const struct module *module)
 {
-	size_t first = probe->functions.nr;
 	int error = slots_add_module(&probe->breakpoints.slots, &probe->process->memory, module);
 
 	if (!error)
 		error = functions_find(&probe->functions, module);
 	/* All of the module is explored before the first breakpoint is written into it. */
-	for (size_t i = first; !error && i < probe->functions.nr; i++)
-		error = function_explore(&probe->functions.items[i],
-					 &probe->process->memory.read, &probe->map);
+	for (size_t i = 0; !error && i < probe->functions.nr; i++)
+		if (probe->functions.items[i].module == module &&
+		    !probe->functions.items[i].explored)
+			error = function_explore(&probe->functions.items[i],
+						 &probe->process->memory.read, &probe->map);
 	return error;
 }
 
@@ -119,6 +150,8 @@ int probe_prepare(struct probe *probe)
 		if (probe->modules.items[i]->fresh)
 			error = learn_module(probe, probe->modules.items[i]);
 	functions_relate(&probe->functions);
+	if (probe->jump)
+		jump_learn(probe->jump, &probe->modules);
 	return error;
 }
 
@@ -144,7 +177,10 @@ static void arm_function(struct probe *probe, struct function *function)
 	char path[256];
 	int error;
 
-	if (function->kind->call == CALL_LOADER) {
+	if (function->jumps) {
+		error = 0;
+		probe->has_loader |= function->kind->call == CALL_LOADER;
+	} else if (function->kind->call == CALL_LOADER) {
 		error = set(probe, function, function->address, BREAKPOINT_LOADER);
 		probe->has_loader |= !error;
 	} else {
@@ -160,16 +196,135 @@ static void arm_function(struct probe *probe, struct function *function)
 		     strerror(-error));
 }
 
-void probe_arm(struct probe *probe)
+static bool is_due(const struct function *function)
 {
+	return function->module->alive && !function->tried;
+}
+
+/* Those that cannot be moved get breakpoints; somebody else's patch is a reason to refuse. */
+static int plan_jumps(struct probe *probe)
+{
+	char path[256];
+
+	for (size_t i = 0; i < probe->functions.nr; i++) {
+		struct function *function = &probe->functions.items[i];
+		enum detour_refusal refusal;
+
+		if (!is_due(function))
+			continue;
+		refusal = jump_plan(probe->jump, &probe->functions, (uint32_t)i,
+				    &probe->process->memory.read);
+		if (!refusal)
+			continue;
+		message_debug("%s at 0x%" PRIx64 " in %s gets a breakpoint, not a jump: %s",
+			      function->kind->name, function->address,
+			      inert(path, sizeof(path), function->module->path),
+			      detour_words(refusal));
+		if (refusal == DETOUR_CHANGED)
+			probe->no_jump = detour_words(refusal);
+	}
+	return probe->no_jump && probe->options.engine == ENGINE_JUMP ? -ENOTSUP : 0;
+}
+
+static const char *why_not(int error)
+{
+	switch (error) {
+	case -EACCES:
+		return "its seccomp filter cannot be lifted without CAP_SYS_ADMIN";
+	case -EAGAIN:
+		return "none of its threads can run a system call now";
+	case -ENOMEM:
+	case -EPERM:
+		return "it may not map more memory";
+	case -EMFILE:
+		return "it has no file descriptor left";
+	case -ENOSYS:
+		return "this kernel lacks what it takes";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Nothing has been injected: from now on breakpoints alone. */
+static int give_up_jump(struct probe *probe, int error)
+{
+	probe->no_jump = why_not(error);
+	jump_destroy(probe->jump);
+	probe->jump = NULL;
+	if (probe->options.engine == ENGINE_JUMP)
+		return -ENOTSUP;
+	message_info("pid %d: breakpoints instead of jumps: %s", probe->process->pid,
+		     probe->no_jump);
+	return 0;
+}
+
+static bool jumps_somewhere(const struct probe *probe)
+{
+	for (size_t i = 0; i < probe->functions.nr; i++)
+		if (probe->functions.items[i].jumps)
+			return true;
+	return false;
+}
+
+static int arm_jumps(struct probe *probe, bool last_try)
+{
+	int error = plan_jumps(probe);
+
+	if (!error) {
+		error = jump_arm(probe->jump, &probe->functions, &probe->map);
+		if (error == -ESRCH || (error == -EAGAIN && !last_try))
+			return error;
+		/* Later ones may fail alone: they get breakpoints. */
+		if (error && !jumps_somewhere(probe))
+			return give_up_jump(probe, error);
+		error = rebuild_map(probe);
+	}
+	for (size_t i = 0; i < probe->functions.nr; i++)
+		if (is_due(&probe->functions.items[i]))
+			probe->functions.items[i].jumps = jump_is_armed(probe->jump, (uint32_t)i);
+	return error;
+}
+
+int probe_arm(struct probe *probe, bool last_try)
+{
+	int error = probe->jump ? arm_jumps(probe, last_try) : 0;
+
+	probe->wants_hold = false;
+	if (error)
+		return error;
 	for (size_t i = 0; i < probe->functions.nr; i++) {
 		struct function *function = &probe->functions.items[i];
 
-		if (!function->module->alive || function->tried)
+		if (!is_due(function))
 			continue;
 		function->tried = true;
 		arm_function(probe, function);
 	}
+	return 0;
+}
+
+void probe_set_epoch(struct probe *probe, uint64_t epoch_ns)
+{
+	probe->options.epoch_ns = epoch_ns;
+	if (probe->jump)
+		jump_set_epoch(probe->jump, epoch_ns);
+}
+
+void probe_thread_begins(struct probe *probe, const struct thread *thread)
+{
+	if (probe->jump)
+		jump_thread_begins(probe->jump, thread);
+}
+
+void probe_thread_ends(struct probe *probe, const struct thread *thread)
+{
+	if (probe->jump)
+		jump_thread_ends(probe->jump, thread);
+}
+
+const char *probe_engine(const struct probe *probe)
+{
+	return jumps_somewhere(probe) ? ENGINE_NAME_JUMP : ENGINE_NAME_BREAK;
 }
 
 size_t probe_nr_armed(const struct probe *probe)
@@ -182,17 +337,65 @@ size_t probe_nr_armed(const struct probe *probe)
 	return nr;
 }
 
+static bool any_due(const struct probe *probe)
+{
+	for (size_t i = 0; i < probe->functions.nr; i++)
+		if (is_due(&probe->functions.items[i]))
+			return true;
+	return false;
+}
+
+/* A breakpoint can be written while other threads run; a jump cannot. */
+static void rearm(struct probe *probe)
+{
+	if (!probe->jump)
+		(void)probe_arm(probe, true);
+	else if (any_due(probe))
+		probe->wants_hold = true;
+	else
+		jump_publish(probe->jump, &probe->map);
+}
+
 static void look_again(struct probe *probe)
 {
 	uint64_t began_ns = clock_ns();
 	int error = probe_prepare(probe);
 
 	if (!error)
-		probe_arm(probe);
+		rearm(probe);
 	if (error && error != -ESRCH && error != -ENOENT)
 		message_warn("pid %d: modules cannot be read again: %s", probe->process->pid,
 			     strerror(-error));
 	probe->stats.loader_ns += clock_ns() - began_ns;
+}
+
+bool probe_wants_look(const struct probe *probe)
+{
+	return probe->jump && jump_loader_waits(probe->jump);
+}
+
+void probe_look(struct probe *probe)
+{
+	probe->looking_at = jump_loader_requests(probe->jump);
+	look_again(probe);
+}
+
+void probe_looked(struct probe *probe)
+{
+	if (probe->jump)
+		jump_loader_done(probe->jump, probe->looking_at);
+}
+
+void probe_lock(struct probe *probe)
+{
+	if (probe && probe->jump)
+		jump_lock(probe->jump);
+}
+
+void probe_unlock(struct probe *probe)
+{
+	if (probe && probe->jump)
+		jump_unlock(probe->jump);
 }
 
 void probe_tick(struct probe *probe)
@@ -271,9 +474,29 @@ bool probe_trap_pending(const struct probe *probe, const struct thread *thread)
 int probe_disarm(struct probe *probe)
 {
 	struct process *process = probe->process;
+	int error, failed;
 
 	for (size_t i = 0; i < process->threads.nr; i++)
 		if (process->threads.items[i]->held)
 			probe_settle(probe, process->threads.items[i]);
-	return memory_undo(&process->memory);
+	error = memory_undo(&process->memory);
+	failed = probe->jump ? jump_disarm(probe->jump) : 0;
+	return error ? error : failed;
+}
+
+void probe_leave_child(const struct probe *probe, struct process *child)
+{
+	if (probe->jump && jump_leave_child(probe->jump, child))
+		message_debug("pid %d: code that it will not use stays mapped", child->pid);
+}
+
+void probe_finish(struct probe *probe)
+{
+	if (probe->jump)
+		jump_finish(probe->jump);
+}
+
+uint64_t probe_dropped(const struct probe *probe)
+{
+	return probe->stats.missed + (probe->jump ? jump_dropped(probe->jump) : 0);
 }

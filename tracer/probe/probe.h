@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where and how the allocator calls of one process are caught.  A probe knows the process's
- * modules, the allocation functions in them and what is patched there; it turns stops into
- * events.  The break engine is the one that is there (breakpoint.h); an engine that needs no
- * stop feeds the same events.
+ * modules, the allocation functions in them and what is patched there.  Two engines make the
+ * same events: jump.h, wherever that is safe, and breakpoint.h, whose stops are handled here.
  *
  *     probe_prepare   look at modules, symbols, rules, code; the target may run
- *     probe_arm       write the breakpoints; all threads held, or none has run yet
+ *     probe_arm       patch the functions; all threads held
  *     probe_trap      a thread has stopped with SIGTRAP
+ *     probe_look      the loader waits for us: look at the modules
  *     probe_settle    before anything that keeps a thread's pc: a signal, a detach
  *     probe_disarm    all threads held: every byte and every pc as without us
+ *     probe_finish    no event comes any more
  *
- * One thread.  Functions return 0 or -errno.
+ * One thread, but for the callbacks of probe_options.  Functions return 0 or -errno.
  */
 #ifndef MEMTRACE_PROBE_H
 #define MEMTRACE_PROBE_H
@@ -23,7 +24,9 @@
 #include "../unwind/window.h"
 #include "breakpoint.h"
 #include "calls.h"
+#include "engine.h"
 #include "functions.h"
+#include "jump.h"
 
 /* Takes the stack of a call from the registers at its function's first instruction. */
 struct unwinder {
@@ -40,8 +43,15 @@ extern struct unwinder unwinder_libunwind;
 struct probe_options {
 	uint32_t depth;			/* frames kept of a stack */
 	struct unwinder *unwinder;
+	enum engine engine;
+	int64_t sample_bytes;		/* mean distance of samples; 0: every call is told */
+	struct targets *targets;
 	uint64_t epoch_ns;		/* clock_ns() of time 0 of the events */
+	/* In this thread or in the jump engine's, but never in both at once: probe_lock(). */
 	void (*event)(void *consumer, const struct event *event);
+	void (*prefetch)(void *consumer, taddr_t address);	/* of an event to come */
+	/* This thread is wanted: probe_wants_look().  In another thread. */
+	void (*notify)(void *consumer);
 	void *consumer;
 };
 
@@ -68,6 +78,10 @@ struct probe {
 	struct walker walker;
 	struct window window;
 	struct walk walk;
+	struct jump *jump;		/* NULL: breakpoints only */
+	const char *no_jump;		/* why, if another engine was asked for; or NULL */
+	uint32_t looking_at;		/* request of the loader that probe_look() serves */
+	bool wants_hold;		/* probe_arm() is due */
 	bool has_loader;		/* the loader tells of new modules */
 	bool maps_stale;		/* a stack led into memory we do not know */
 };
@@ -77,8 +91,30 @@ int probe_create(struct process *process, struct files *files,
 void probe_destroy(struct probe *probe);
 
 int probe_prepare(struct probe *probe);
-/* A function that cannot be armed is told of and counted in stats.unarmed. */
-void probe_arm(struct probe *probe);
+/* A function that cannot be armed is told of and counted in stats.unarmed.  -ENOTSUP: the jump
+ * engine was asked for and cannot be used, for probe->no_jump.  -EAGAIN: not now, since no thread
+ * can run system calls; unless it is the last try, which takes breakpoints then. */
+int probe_arm(struct probe *probe, bool last_try);
+
+/* Time 0 of the events is now; before the first probe_arm(). */
+void probe_set_epoch(struct probe *probe, uint64_t epoch_ns);
+
+/* A thread is there, or will soon be gone; it is stopped. */
+void probe_thread_begins(struct probe *probe, const struct thread *thread);
+void probe_thread_ends(struct probe *probe, const struct thread *thread);
+
+/* The target's loader waits for probe_look(), and after that, where it then wants a hold, for
+ * probe_arm(), until probe_looked() lets it go on. */
+bool probe_wants_look(const struct probe *probe);
+void probe_look(struct probe *probe);
+void probe_looked(struct probe *probe);
+
+/* Who uses what the events feed; what was recorded before has been told of then. */
+void probe_lock(struct probe *probe);
+void probe_unlock(struct probe *probe);
+
+/* "jump" where any function is jumped from. */
+const char *probe_engine(const struct probe *probe);
 
 /* Number of allocation functions armed. */
 size_t probe_nr_armed(const struct probe *probe);
@@ -95,5 +131,10 @@ bool probe_trap_pending(const struct probe *probe, const struct thread *thread);
 void probe_tick(struct probe *probe);
 
 int probe_disarm(struct probe *probe);
+/* Nothing of ours is mapped any more in a fork child, whose one thread is held. */
+void probe_leave_child(const struct probe *probe, struct process *child);
+void probe_finish(struct probe *probe);
+/* Events that are known to be lost. */
+uint64_t probe_dropped(const struct probe *probe);
 
 #endif

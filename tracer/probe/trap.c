@@ -25,7 +25,10 @@ static void send(struct probe *probe, struct thread *thread, struct event *event
 {
 	event->tid = thread->tid;
 	event->time_ns = now_ns - probe->options.epoch_ns;
-	probe->options.event(probe->options.consumer, event);
+	if (!probe->jump || !jump_records(probe->jump))
+		probe->options.event(probe->options.consumer, event);
+	else if (jump_insert(probe->jump, event))
+		probe->stats.missed++;
 }
 
 static void send_with_stack(struct probe *probe, struct thread *thread, const arch_regs *regs,
@@ -47,6 +50,25 @@ static void send_with_stack(struct probe *probe, struct thread *thread, const ar
 	send(probe, thread, event, now_ns);
 }
 
+/* What the agent sees of this thread while a call is under way here is nested in that. */
+static void mute(struct probe *probe, struct calls *calls, const arch_regs *regs)
+{
+	if (!probe->jump || !jump_records(probe->jump) || calls->muted_fs)
+		return;
+	calls->muted_fs = regs->fs_base;
+	if (jump_mute(probe->jump, calls->muted_fs, true))
+		probe->stats.missed++;
+}
+
+static void unmute(struct probe *probe, struct calls *calls)
+{
+	if (!probe->jump || !calls->muted_fs || calls->nr)
+		return;
+	if (jump_mute(probe->jump, calls->muted_fs, false))
+		probe->stats.missed++;
+	calls->muted_fs = 0;
+}
+
 /* A call that will not be seen to end. */
 static void drop_call(struct probe *probe, struct thread *thread, uint64_t now_ns)
 {
@@ -59,6 +81,7 @@ static void drop_call(struct probe *probe, struct thread *thread, uint64_t now_n
 
 	if (allocator_resizes(function->kind) && call->pointer)
 		send(probe, thread, &event, now_ns);
+	unmute(probe, thread->calls);
 }
 
 /*
@@ -151,7 +174,7 @@ static bool is_told_already(struct calls *calls, const struct call *call)
 }
 
 static void begin(struct probe *probe, struct thread *thread, const struct function *function,
-		  struct call *call, uint64_t now_ns)
+		  struct call *call, const arch_regs *regs, uint64_t now_ns)
 {
 	struct event event = { .function = call->function };
 	bool watch = true;
@@ -167,8 +190,26 @@ static void begin(struct probe *probe, struct thread *thread, const struct funct
 		event.old_address = call->pointer;
 		send(probe, thread, &event, now_ns);
 	}
-	if (watch && !calls_push(thread->calls, call))
+	if (!watch)
+		return;
+	if (calls_push(thread->calls, call))
+		mute(probe, thread->calls, regs);
+	else
 		probe->stats.missed++;
+}
+
+/* Made by a call that the agent watches: its stub is on the stack, before any handler. */
+static bool is_in_agent(struct probe *probe, const arch_regs *regs)
+{
+	const struct walk *walk = &probe->walk;
+
+	if (!probe->jump)
+		return false;
+	take_stack(probe, regs, WALK_DEPTH_MAX);
+	for (uint32_t i = 0; i < walk->nr && i < walk->first_signal; i++)
+		if (code_module(walk->frames[i]) == AGENT_MODULE)
+			return true;
+	return false;
 }
 
 void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *regs,
@@ -183,10 +224,10 @@ void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *reg
 		probe->stats.missed++;
 		return;
 	}
-	if (is_nested(probe, thread, regs, function, now_ns))
+	if (is_nested(probe, thread, regs, function, now_ns) || is_in_agent(probe, regs))
 		return;
 	read_arguments(function->kind, regs, &call);
-	begin(probe, thread, function, &call, now_ns);
+	begin(probe, thread, function, &call, regs, now_ns);
 }
 
 /* What the call gave: 0 for none. */
@@ -239,6 +280,7 @@ void trap_return(struct probe *probe, struct thread *thread, const arch_regs *re
 		drop_call(probe, thread, now_ns);
 	call = thread->calls->items[--thread->calls->nr];
 	at_entry.rsp = slot;
+	unmute(probe, thread->calls);
 	end(probe, thread, &at_entry, &call, now_ns);
 }
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The jump engine: functions patched by jumps to an agent in the target, which records calls in
+ * shared memory; no call stops.
+ *
+ *     jump_create      the target may run, or does not yet
+ *     jump_learn       rules of modules newly seen; likewise
+ *     jump_plan        can this function be jumped from?  likewise
+ *     jump_arm         maps the agent, if it is not there yet, and patches what was planned;
+ *                      all threads held
+ *     jump_publish     what is mapped where has changed; the target may run
+ *     jump_disarm      the functions are as they were; all threads held
+ *     jump_leave       unmaps the agent; likewise, and nobody may be in it
+ *
+ * Events come from a thread of our own (consumer.h): who else uses what they feed takes
+ * jump_lock() first.  Everything else: one thread, the tracer.
+ */
+#ifndef MEMTRACE_PROBE_JUMP_H
+#define MEMTRACE_PROBE_JUMP_H
+
+#include "../target/modules.h"
+#include "consumer.h"
+#include "detour.h"
+#include "implant.h"
+
+struct jump_options {
+	uint32_t depth;
+	int64_t sample_bytes;
+	uint64_t epoch_ns;
+	struct walker *walker;		/* of the target's stacks; for this thread */
+	/* In the consumer's thread, which then holds the lock. */
+	void (*event)(void *owner, const struct event *event);
+	void (*prefetch)(void *owner, taddr_t address);
+	void *owner;
+	/* The loader has asked for a look at the modules; in the consumer's thread. */
+	void (*notify)(void *owner);
+};
+
+struct jump {
+	struct jump_options options;
+	struct targets *targets;
+	struct process *process;
+	struct implant implant;
+	struct zones zones;
+	struct {
+		struct detour *items;
+		size_t nr, room;
+	} detours;
+	size_t nr_armed;		/* of detours: those behind are planned only */
+	struct {
+		taddr_t *items;		/* slots of closed libraries' functions */
+		size_t nr, room;
+	} retired;
+	struct rings rings;
+	bool has_rings;
+	struct consumer *consumer;
+	struct parachute_code code;	/* in the target */
+	struct agent_inventory *inventory;
+	uint64_t began_ns, began_cycles;
+};
+
+/* One that a tracer which was killed has left behind: -ENOENT: there is none.  It can do nothing
+ * but jump_restore(), jump_disarm(), jump_leave() and jump_destroy(). */
+int jump_adopt(struct targets *targets, struct process *process, struct jump **out);
+/* Writes the original bytes back. */
+int jump_restore(struct jump *jump);
+
+int jump_create(struct targets *targets, struct process *process,
+		const struct jump_options *options, struct jump **out);
+void jump_destroy(struct jump *jump);
+
+void jump_learn(struct jump *jump, const struct modules *modules);
+
+/* DETOUR_SAFE: jump_arm() will see to it. */
+enum detour_refusal jump_plan(struct jump *jump, const struct functions *functions, uint32_t function,
+		      const struct memread *code);
+
+/* -EACCES, -EAGAIN and the like: nothing is injected, all plans are void, and the target is as
+ * it was. */
+int jump_arm(struct jump *jump, const struct functions *functions, const struct unwind_map *map);
+bool jump_is_armed(const struct jump *jump, uint32_t function);
+/* The time of the events begins now; before the first jump_arm(). */
+void jump_set_epoch(struct jump *jump, uint64_t epoch_ns);
+
+void jump_publish(struct jump *jump, const struct unwind_map *map);
+
+/* A thread has begun or is about to end; it is stopped. */
+void jump_thread_begins(struct jump *jump, const struct thread *thread);
+void jump_thread_ends(struct jump *jump, const struct thread *thread);
+
+/* The module is gone, and with it what was patched there. */
+void jump_forget_module(struct jump *jump, uint32_t module);
+
+
+/* Moves threads out after the original bytes are back (memory_undo). */
+int jump_disarm(struct jump *jump);
+/* -EBUSY: somebody is still inside; try again a little later.  Nobody can enter any more. */
+int jump_leave(struct jump *jump);
+
+/* A fork child, which has a copy of everything, switched off: unmaps it there. */
+int jump_leave_child(const struct jump *jump, struct process *child);
+
+/* The loader waits in the target for jump_loader_done(). */
+bool jump_loader_waits(const struct jump *jump);
+void jump_loader_done(struct jump *jump, uint32_t requests);
+uint32_t jump_loader_requests(const struct jump *jump);
+
+/* Whether events come from the target: then those of another engine must be inserted. */
+bool jump_records(const struct jump *jump);
+int jump_insert(struct jump *jump, const struct event *event);
+/* While a call of this thread that another engine watches is under way, those that it makes do
+ * not count.  The thread is stopped. */
+int jump_mute(struct jump *jump, uint64_t fs_base, bool mute);
+
+/* Code of ours in the target, as ranges for a map. */
+int jump_add_ranges(const struct jump *jump, struct unwind_map *map);
+bool jump_contains(const struct jump *jump, taddr_t pc);
+
+/* Takes the rings' consumer away for a moment; what was recorded before has been told then. */
+void jump_lock(struct jump *jump);
+void jump_unlock(struct jump *jump);
+
+/* No thread will record any more: takes the last records, and ends the consumer. */
+void jump_finish(struct jump *jump);
+
+/* Events that are lost. */
+uint64_t jump_dropped(const struct jump *jump);
+
+#endif
