@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # run.sh MEMTRACE FOLDER: measures, never judges.  All figures are medians of three of one run;
-# compare ratios, since times drift from hour to hour.
+# compare ratios, since times drift from hour to hour.  The engine jump, and what it must reach,
+# is measured by engines.py.
 set -eu
 memtrace=$1 bench=$2
 files=$(mktemp -d)
@@ -19,8 +20,13 @@ row() {		# name, ns a pair
 	printf '%-34s %12.0f ns %10.1f x\n' "$1" "$2" "$(divided "$2" "$native")"
 }
 
+breakpoints=
+if "$memtrace" --help | grep -q -e --engine; then
+	breakpoints="--engine break"
+fi
+
 traced() {	# ns a pair under memtrace, N pairs
-	"$memtrace" -q --format "json:$json" -- "$bench/pairs" "$1"
+	"$memtrace" -q $breakpoints --format "json:$json" -- "$bench/pairs" "$1"
 }
 
 per_stop() {	# what memtrace adds to the program, divided by its stops
@@ -64,6 +70,9 @@ echo "One stop at a breakpoint:"
 printf '%-34s %12.0f ns\n' "bare ptrace loop on one core" "$floor"
 printf '%-34s %12.0f ns %10.2f x (to be at most 1.50)\n' "memtrace, not pinned" "$stop" \
 	"$(divided "$stop" "$floor")"
+
+echo
+/usr/bin/python3 "$(dirname "$0")/engines.py" "$memtrace" "$bench"
 
 if [ -x "$bench/ledger_bench" ]; then
 	echo

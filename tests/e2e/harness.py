@@ -8,9 +8,15 @@ A case is a folder with test.py and its victims.  Victims keep to common/truth.h
 "ready", wait, work, say the "truth" that memtrace must report, wait, say "correct" and end
 with 0.  With no input (launched) they do not wait.  A new test is a new folder.
 
+Each test runs on every engine, one engine after the other; the environment variable ENGINE
+(break or jump) keeps to one.  A case with ENGINES = (...) or a test under @engines(...) keeps to
+those named; "auto" is for what has nothing to do with the engine: it runs once, without
+--engine.
+
 Every wait is bounded, and every process is ended by its pid.
 """
 import contextlib
+import functools
 import glob
 import hashlib
 import importlib.util
@@ -35,6 +41,9 @@ TEST_LIMIT_S = 240 * PATIENCE           # for a whole test
 PYTHON = "/usr/bin/python3"
 CASE = HERE                             # folder of the running case; set by main()
 CHILDREN = []                           # processes of the running test
+JUMP = False                            # the engine jump is there: test it without being asked
+ENGINES_KNOWN = ("break", "jump")
+ENGINE = "auto"                         # of the running test; set by main()
 CFLAGS = ["-g", "-O1", "-fno-builtin", "-Wall", "-D_GNU_SOURCE", "-I" + COMMON]
 VERDICTS = {"leak", "growing", "no-leak", "no-leak-seen", "unfreed", "incomplete"}
 
@@ -65,6 +74,46 @@ def until(condition, what, limit_s=WAIT_S):
 def read(path, mode="r"):
     with open(path, mode, **{} if "b" in mode else {"errors": "surrogateescape"}) as file:
         return file.read()
+
+
+# Engines
+
+def engine():
+    """The engine of the running test; "auto" where it does not matter."""
+    return ENGINE
+
+
+def engines(*names):
+    """Marks a test that is not for every engine."""
+    def mark(test):
+        test.engines = names
+        return test
+    return mark
+
+
+def engines_here():
+    """Those that are tested in this run."""
+    chosen = os.environ.get("ENGINE")
+    if chosen:
+        assert chosen in ENGINES_KNOWN, f"ENGINE={chosen}, must be one of {ENGINES_KNOWN}"
+        return (chosen,)
+    return ENGINES_KNOWN if JUMP else ("break",)
+
+
+@functools.cache
+def has_engines():
+    """Whether memtrace has the option at all."""
+    return b"--engine" in subprocess.run([MEMTRACE, "--help"], capture_output=True,
+                                         timeout=WAIT_S).stdout
+
+
+def engine_option(arguments):
+    """What puts a memtrace on the engine of the running test, unless the test does so itself."""
+    own = list(arguments)[:list(arguments).index("--")] if "--" in arguments else arguments
+    if ENGINE == "auto" or not has_engines() or \
+            any(isinstance(word, str) and word.startswith("--engine") for word in own):
+        return []
+    return ["--engine", ENGINE]
 
 
 # Building
@@ -192,7 +241,8 @@ def patched(pid):
         span, mode, offset, _, inode, *path = line.split(None, 5)
         if "x" in mode and inode != "0" and os.path.exists(path[0]):
             start, end = (int(word, 16) for word in span.split("-"))
-            with open(f"/proc/{pid}/mem", "rb", 0) as memory, open(path[0], "rb") as file:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/mem", "rb", 0) as memory, \
+                    open(path[0], "rb") as file:
                 memory.seek(start)
                 file.seek(int(offset, 16))
                 original = file.read(end - start)
@@ -201,15 +251,35 @@ def patched(pid):
     return found
 
 
+def ours_in(pid):
+    """What memtrace leaves in a process only while it is attached: mappings of its shared memory,
+    memory that a fork child finds empty (flag wf), and descriptors."""
+    found, line = set(), ""
+    tid = next(iter(threads(pid)))
+    for text in read(f"/proc/{pid}/task/{tid}/smaps").splitlines():
+        if re.match(r"[0-9a-f]+-", text):
+            line = text
+            if "/memfd:memtrace" in line:
+                found.add(line)
+        elif text.startswith("VmFlags:") and "wf" in text.split():
+            found.add(line)
+    for path in glob.glob(f"/proc/{pid}/task/{tid}/fd/*"):
+        with contextlib.suppress(OSError):
+            if "memfd:memtrace" in os.readlink(path):
+                found.add(path)
+    return found
+
+
 def untraced(pid):
     return all(status["TracerPid"].strip() == "0" for status in threads(pid).values())
 
 
 @contextlib.contextmanager
-def unharmed(pid, was_stopped=False):
-    """What every trace must leave behind: a living target with its own code, no tracer, and no
-    thread stopped that was not stopped before."""
-    code = code_of(pid)
+def unharmed(pid, was_stopped=False, loads=False):
+    """What every trace must leave behind: a living target with its own code, no tracer, nothing
+    of memtrace's, and no thread stopped that was not stopped before.  A target that `loads`
+    libraries all the time is compared with its files, until they agree."""
+    code, ours = {} if loads else code_of(pid), ours_in(pid)
     yield
     until(lambda: untraced(pid), f"pid {pid} without a tracer", 5)
     if was_stopped:
@@ -219,8 +289,11 @@ def unharmed(pid, was_stopped=False):
     now = code_of(pid)
     changed = [key for key in code if key in now and code[key] != now[key]]
     equal(changed, [], "code that is not the original")
+    if loads:
+        until(lambda: not patched(pid), "code that is its files'", 5)
     added = [key for key in now if key not in code and len(key) == 1]
     equal(added, [], "executable mappings left behind")
+    equal(ours_in(pid) - ours, set(), "mappings of memtrace's left behind")
     assert threads(pid), f"pid {pid} is gone"
 
 
@@ -229,7 +302,7 @@ def unharmed(pid, was_stopped=False):
 class Report:
     """What a run of memtrace left: status, stdout, stderr, and the JSON if it was asked for."""
 
-    def __init__(self, status, stdout, stderr, json_file):
+    def __init__(self, status, stdout, stderr, json_file, engine=None):
         self.status, self.stdout, self.stderr = status, stdout, stderr
         complaint = re.search(r"(ERROR: \w+Sanitizer|runtime error:).*", stderr)
         assert not complaint, f"memtrace's own fault: {complaint[0]}\n{stderr}"
@@ -237,6 +310,8 @@ class Report:
         if self.json:
             self.heap, self.run = self.json["heap"], self.json["run"]
             self.sites, self.target = self.json["sites"], self.json["target"]
+            if engine:
+                equal(self.run["engine"], engine, "engine of the run")
 
     def at(self, name, mark):
         """The only site whose allocating line is the one so marked."""
@@ -255,6 +330,15 @@ def tops(report):
     return [(s["function"], s["blocks"], s["bytes"],
              *(s["stack"] and [s["stack"][0][key] for key in ("function", "file", "line", "module")]))
             for s in report.sites]
+
+
+def engine_of(report, name, module=""):
+    """On which engine a function is, e.g. "jump"; "break, jump" where several have the name.
+    `module`: part of the path of the file that it is in."""
+    found = {f["engine"] for f in report.run["functions"]
+             if f["name"] == name and module in (f["module"] or "")}
+    assert found, f"no {name} of {module or 'any module'} in {report.run['functions']}"
+    return ", ".join(sorted(found))
 
 
 def functions(site):
@@ -298,10 +382,12 @@ class Trace:
         self.files = [os.path.abspath(f"{stream}.{Trace.number}") for stream in ("out", "err")]
         self.json_file = os.path.abspath(f"json.{Trace.number}") if json_report else None
         formats = ["--format", "text", "--format", "json:" + self.json_file] if json_report else []
+        engine = engine_option(arguments)
+        self.engine = engine[1] if engine else None
         with contextlib.suppress(OSError, TypeError):
             os.remove(self.json_file)       # of an earlier run
         with open(self.files[0], "wb") as out, open(self.files[1], "wb") as err:
-            self.process = subprocess.Popen([MEMTRACE, *formats, *arguments], stdin=stdin,
+            self.process = subprocess.Popen([MEMTRACE, *engine, *formats, *arguments], stdin=stdin,
                                             stdout=options.pop("stdout", out),
                                             stderr=options.pop("stderr", err),
                                             env=dict(os.environ, **(env or {})), **options)
@@ -328,7 +414,8 @@ class Trace:
 
     def wait(self, limit_s=TEST_LIMIT_S):
         status = self.process.wait(limit_s)
-        return Report(status, self.stdout(), self.stderr(), self.json_file)
+        return Report(status, self.stdout(), self.stderr(), self.json_file,
+                      self.engine)
 
     def stop(self, with_signal=signal.SIGINT):
         """Ends a trace of running processes: always with status 0 and a full report."""
@@ -376,6 +463,7 @@ def both(test):
         def one(trace=trace):
             test(trace)
         one.__name__ = f"{test.__name__}_{word}"
+        one.__dict__.update(test.__dict__)
         setattr(module, one.__name__, one)
     return None
 
@@ -448,8 +536,16 @@ def run_test(test):
         end_children()
 
 
+def plan(module):
+    """(test, engine) for all that is to run: what has no engine, then the engines in turn."""
+    tests = [item for key, item in list(vars(module).items()) if key.startswith("test_") and item]
+    every = getattr(module, "ENGINES", ENGINES_KNOWN)
+    return [(test, chosen) for chosen in ("auto", *engines_here()) for test in tests
+            if chosen in getattr(test, "engines", every)]
+
+
 def main(name):
-    global CASE
+    global CASE, ENGINE
     CASE = f"{HERE}/{name}"
     os.makedirs(f"{BUILD}/e2e/{name}", exist_ok=True)
     os.chdir(f"{BUILD}/e2e/{name}")
@@ -457,22 +553,26 @@ def main(name):
     spec = importlib.util.spec_from_file_location("test", CASE + "/test.py")
     sys.modules["test"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    tests = [item for key, item in list(vars(module).items()) if key.startswith("test_") and item]
     failed = 0
-    for number, test in enumerate(tests, 1):
+    tests = plan(module)
+    for number, (test, ENGINE) in enumerate(tests, 1):
         start = time.monotonic()
         result = run_test(test)
         took = f"({time.monotonic() - start:.1f} s)"
         title = test.__name__.removeprefix("test_")
+        title += "" if ENGINE == "auto" else f" [{ENGINE}]"
         if isinstance(result, list):
             failed += 1
             print(f"not ok {number} - {title} {took}", *("# " + line for line in result), sep="\n")
         else:
             print(f"ok {number} - {title} {result or took}", flush=True)
+    if not tests:
+        print(f"ok 1 - {name} # SKIP not on the engine {', '.join(engines_here())}")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
     sys.modules["harness"] = sys.modules["__main__"]
+    sys.path.insert(0, COMMON)
     sys.exit(main(sys.argv[1]))

@@ -34,6 +34,7 @@ def test_300_threads(trace):
     count(trace, 300, 20)
 
 
+@engines("break")
 def test_libunwind():
     report, truth = trace_attached(build("count.c", "-pthread"), "8", "300",
                                    options=["--unwinder", "libunwind"])

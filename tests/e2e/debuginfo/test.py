@@ -8,6 +8,8 @@ import shutil
 
 from harness import *
 
+ENGINES = ("auto",)
+
 
 def traced(program, *options):
     report, truth = trace_attached(program, options=options)

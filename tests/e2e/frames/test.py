@@ -2,6 +2,8 @@
 """Each frame has its own line, inlined ones too; C++ and Rust names are readable."""
 from harness import *
 
+ENGINES = ("auto",)
+
 
 def traced():
     report, truth = trace_attached(build("frames.cc", "-O2"))

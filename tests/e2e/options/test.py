@@ -2,6 +2,8 @@
 """Options: what is asked for, and what is said about mistakes."""
 from harness import *
 
+ENGINES = ("auto",)
+
 
 def said(*arguments):
     return Trace(list(arguments), json_report=False).wait()
@@ -27,6 +29,7 @@ def test_mistakes():
                       ["-p", "1x"], ["-d", "soon", "true"], ["-d", "-1", "true"],
                       ["--format", "no-such-format", "true"], ["-n", "many", "true"],
                       ["-k", "0", "true"], ["-k", "x", "true"], ["--unwinder", "magic", "true"],
+                      ["--engine", "magic", "true"], ["--engine"],
                       ["-p", "1", "true"], ["-p", str(os.getpid()), "--", "true"]):
         report = said(*arguments)
         equal(report.status, 125, f"exit status of {arguments}")

@@ -2,6 +2,8 @@
 """Where the report goes and how much of it."""
 from harness import *
 
+ENGINES = ("auto",)
+
 
 def trace_three(*options, **more):
     target = Target(build("sites.c"))

@@ -2,6 +2,8 @@
 """Exit statuses: the command's own, 128 + signal, 127, 126, 125; with -p 0."""
 from harness import *
 
+ENGINES = ("auto",)
+
 
 def status(*arguments):
     return Trace(list(arguments), json_report=False).wait()

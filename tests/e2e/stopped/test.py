@@ -93,6 +93,7 @@ def stopped_before_a_trap(pid):
                for status in threads(pid).values())
 
 
+@engines("break")
 def test_detach_while_a_trap_is_pending():
     """The thread must take its trap before the code is put back."""
     target = Target(build("busy.c", "-pthread"), "8")

@@ -2,6 +2,8 @@
 """Breakpoints need three stops for malloc and free: two for the one, one for the other."""
 from harness import *
 
+ENGINES = ("break",)
+
 
 def test_three_a_pair():
     report, truth = trace_attached(build("pairs.c"), "3000")
