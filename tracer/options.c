@@ -15,8 +15,11 @@
 
 #define DEPTH_DEFAULT 64
 #define TOP_DEFAULT 10
+#define SAMPLE_LEAST 1024
+#define SAMPLE_MOST (1l << 30)
 
-enum { OPTION_FORMAT = 256, OPTION_UNWINDER, OPTION_DEBUG_DIR, OPTION_STATS, OPTION_ENGINE };
+enum { OPTION_FORMAT = 256, OPTION_UNWINDER, OPTION_DEBUG_DIR, OPTION_STATS, OPTION_ENGINE,
+       OPTION_SAMPLE };
 
 static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, 'p' },
@@ -25,6 +28,7 @@ static const struct option long_options[] = {
 	{ "format", required_argument, NULL, OPTION_FORMAT },
 	{ "follow-forks", no_argument, NULL, 'f' },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "sample", required_argument, NULL, OPTION_SAMPLE },
 	{ "top", required_argument, NULL, 'n' },
 	{ "stack-depth", required_argument, NULL, 'k' },
 	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
@@ -50,6 +54,8 @@ static const char help[] =
 	"      --format NAME[:FILE]  text (default), json or folded; may be given several times\n"
 	"  -f, --follow-forks        trace children too, one report each\n"
 	"      --engine NAME         auto (default), jump or break: how calls are caught\n"
+	"      --sample BYTES        for production: draw one sample in so many bytes allocated (512K)\n"
+	"                            and report estimates with their errors\n"
 	"  -n, --top N               how many places the text report shows (10; 0: all)\n"
 	"  -k, --stack-depth N       frames kept of a stack (64)\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
@@ -165,6 +171,31 @@ static bool parse_engine(struct options *options, const char *value)
 	return wrong("--engine", value, "auto, jump or break is needed");
 }
 
+/* How often a number of bytes is to be doubled; -1: that is no unit. */
+static int doublings(const char *unit)
+{
+	static const char *const units[] = { "", "K", "M", "G" };
+
+	for (int i = 0; i < 4; i++)
+		if (!strcmp(unit, units[i]))
+			return 10 * i;
+	return -1;
+}
+
+static bool parse_sample(struct options *options, const char *value)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+	int shift = doublings(end);
+
+	if (end == value || shift < 0 || number < 1 || number > SAMPLE_MOST ||
+	    number << shift < SAMPLE_LEAST || number << shift > SAMPLE_MOST)
+		return wrong("--sample", value, "a number of bytes from 1K to 1G is needed, such "
+						"as 512K");
+	options->sample_bytes = (uint64_t)number << shift;
+	return true;
+}
+
 static bool parse_debug_dir(struct options *options, const char *value)
 {
 	if (options->nr_debug_dirs == OPTIONS_MAX)
@@ -203,6 +234,8 @@ static bool parse_option(struct options *options, int option, const char *value)
 		return right;
 	case OPTION_ENGINE:
 		return parse_engine(options, value);
+	case OPTION_SAMPLE:
+		return parse_sample(options, value);
 	case OPTION_UNWINDER:
 		return parse_unwinder(options, value);
 	case OPTION_DEBUG_DIR:
@@ -245,6 +278,10 @@ static bool check_together(struct options *options)
 	if (options->command && is_forgotten_p(options->command[0])) {
 		message_error("%s is a process, not a command: did you mean -p %s?",
 			      options->command[0], options->command[0]);
+		return false;
+	}
+	if (options->sample_bytes && options->engine == ENGINE_BREAK) {
+		message_error("--sample needs the engine jump: --engine break stops at every call");
 		return false;
 	}
 	if (!options->nr_formats)

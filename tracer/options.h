@@ -38,6 +38,7 @@ struct options {
 	bool stats;
 	size_t top;
 	uint32_t depth;
+	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
 	struct unwinder *unwinder;
 };
 

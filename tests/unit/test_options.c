@@ -216,6 +216,32 @@ static void numbers(void **state)
 	REFUSED("a number from 1 to 1024", "-k", "", "ls");
 }
 
+static void samples(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} right[] = {
+		{ "1024", 1024 }, { "1K", 1024 }, { "512K", 512 << 10 }, { "3M", 3 << 20 },
+		{ "1G", 1 << 30 }, { "1048576K", 1 << 30 },
+	};
+	static const char *const wrong[] = {
+		"", "0", "1023", "-1K", "2G", "1T", "1k", "K", "1KK", "1.5M", "9999999999999999999G",
+		"1048577K",
+	};
+
+	RUN("ls");
+	assert_int_equal(options.sample_bytes, 0);
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		RUN("--sample", right[i].text, "ls");
+		assert_int_equal(options.sample_bytes, right[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		REFUSED("a number of bytes from 1K to 1G is needed", "--sample", wrong[i], "ls");
+	RUN("--sample=64K", "--engine", "jump", "ls");
+	REFUSED("--engine break stops at every call", "--engine", "break", "--sample", "1K", "ls");
+}
+
 static void names_and_flags(void **state)
 {
 	RUN("-f", "--stats", "-o", "r.%p", "--unwinder", "libunwind", "ls");
@@ -296,6 +322,7 @@ int main(void)
 		cmocka_unit_test(command_and_its_own_options),
 		cmocka_unit_test(forgotten_p),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(samples),
 		cmocka_unit_test(names_and_flags),
 		cmocka_unit_test(messages),
 		cmocka_unit_test(help_and_version),

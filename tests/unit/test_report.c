@@ -243,6 +243,78 @@ static void text_of_the_three(void **state)
 "NEXT  The line is where a block was allocated; look after it for the missing free.\n");
 }
 
+/* Four samples, of which two are live. */
+static void be_sampled(uint64_t mean_bytes)
+{
+	const code_t first[] = { code(PROGRAM, 0x1130), code(PROGRAM, 0x1050) };
+	const code_t second[] = { code(PROGRAM, 0x1140), code(PROGRAM, 0x1050) };
+
+	facts.sample_bytes = mean_bytes;
+	heap_sample(&heap, mean_bytes);
+	alloc(0x1000, 1000, 1 * MS, first, 2);
+	alloc(0x2000, 200, 2 * MS, first, 2);
+	alloc(0x4000, 1000, 3 * MS, second, 2);
+	release(0x1000, 4 * MS);
+	release(0x2000, 5 * MS);
+	alloc(0x8000, 2000, 6 * MS, first, 2);
+}
+
+static void text_of_samples(void **state)
+{
+	be_sampled(2000);
+	facts.unsampled = 2;
+	build(SYMBOLIZER);
+	print("text");
+	assert_contains(printed, "UNFREED: three (pid 5120) left about 5.57 KiB (+- 48 %) in about 5"
+" blocks (2 sampled) unfreed by its exit (status 0), at 2 sampled places (1, 2).\n");
+	assert_contains(printed, "\nSampled  4 allocations, one in 1.95 KiB on average; figures are"
+" estimates, +- one standard error\n         not 2 functions, which may throw: what C++ new"
+" allocates there is missing\n");
+	assert_contains(printed,
+"    in use at exit: about 5.57 KiB (+- 48 %) in about 5 blocks (2 sampled)\n"
+"  total heap usage: about 18 allocs, about 13 frees, about 10.1 KiB (+- 38 %) allocated\n");
+	assert_contains(printed, "\n1. UNFREED about 3.09 KiB (+- 61 %) in about 2 blocks (1 sampled)\n"
+"   allocated here: about 15, freed: about 13 after 3.0 ms (3.0 ms to 3.0 ms)\n");
+}
+
+static void text_of_samples_all_freed(void **state)
+{
+	be_sampled(2000);
+	release(0x4000, 7 * MS);
+	release(0x8000, 7 * MS);
+	build(SYMBOLIZER);
+	assert_int_equal(model.verdict, VERDICT_NO_LEAK_SEEN);
+	assert_contains(print("text"), "NO LEAK SEEN in 12.0 ms: 4 sampled blocks of three (pid 5120)"
+" were all freed.\n              Places that allocate little may have no sample.\n");
+	assert_contains(printed, "    in use at exit: none of what was sampled\n");
+}
+
+static void text_of_no_sample(void **state)
+{
+	facts.sample_bytes = 512 << 10;
+	heap_sample(&heap, facts.sample_bytes);
+	build(SYMBOLIZER);
+	assert_contains(print("text"), "NO LEAK SEEN in 12.0 ms: no allocation of three (pid 5120) was"
+" sampled: nothing can be said of it.\n              One sample is drawn in 512 KiB on average: a"
+" smaller --sample, or none, sees more.\n");
+}
+
+static void rounded_units(void **state)
+{
+	assert_string_equal(units_about(999).text, "999");
+	assert_string_equal(units_about(1098600).text, "1,100,000");
+	assert_string_equal(units_about(9999).text, "10,000");
+	assert_string_equal(units_size(0).text, "0 bytes");
+	assert_string_equal(units_size(1023).text, "1,023 bytes");
+	assert_string_equal(units_size(512 << 10).text, "512 KiB");
+	assert_string_equal(units_size(1100000).text, "1.05 MiB");
+	assert_string_equal(units_size(1048575).text, "1.00 MiB");
+	assert_string_equal(units_error(3, 100).text, "+- 3 %");
+	assert_string_equal(units_error(3, 1000).text, "+- 0.3 %");
+	assert_string_equal(units_error(0, 0).text, "+- 0 %");
+	assert_string_equal(units_error(30, 10).text, "+- 300 %");
+}
+
 static void be_a_service(void)
 {
 	facts.launched = false;
@@ -581,7 +653,7 @@ static void json_of_the_three(void **state)
 "{\"version\":\"" MEMTRACE_VERSION "\",\"verdict\":\"unfreed\","
 "\"target\":{\"pid\":5120,\"command\":[\"./three\",\"-\\uFFFD\"],\"exe\":\"/home/u/three\","
 "\"execs\":0,\"exit\":{\"code\":0}},"
-"\"run\":{\"engine\":\"break\",\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
+"\"run\":{\"engine\":\"break\",\"sample_bytes\":0,\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
 "\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,\"events\":5,\"dropped\":0,"
 "\"truncated\":false,\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
@@ -602,6 +674,20 @@ static void json_of_the_three(void **state)
 "{\"pc\":\"0x555555555050\",\"function\":\"_start\",\"file\":null,\"line\":0,"
 "\"module\":\"/home/u/three\",\"offset\":\"0x1050\",\"inlined\":false}]}],"
 "\"errors\":[]}\n");
+}
+
+static void json_of_samples(void **state)
+{
+	be_sampled(2000);
+	build(SYMBOLIZER);
+	style.one_line = true;
+	assert_contains(print("json"), "\"sample_bytes\":2000,");
+	assert_contains(printed, "\"heap\":{\"allocs\":18,\"frees\":13,\"bytes_allocated\":10348,"
+"\"live_blocks\":5,\"live_bytes\":5705,\"peak_bytes\":7184,\"unknown_frees\":0,"
+"\"missed_frees\":0,\"failed_allocs\":0,\"bytes_allocated_error\":3939,"
+"\"sampled_blocks\":2,\"sampled_allocs\":4,\"bytes_error\":2757,\"blocks_error\":2,"
+"\"allocs_error\":10},");
+	assert_contains(printed, "\"sampled_blocks\":1,\"sampled_allocs\":3,\"bytes_error\":");
 }
 
 /* Indented or not, it is the same document. */
@@ -665,6 +751,8 @@ int main(void)
 		CASE(each_module_is_asked_once), CASE(array_new), CASE(colors), CASE(evil_names),
 		CASE(name_of_a_megabyte), CASE(inert_text), CASE(inert_that_does_not_fit),
 		CASE(templates), CASE(units), CASE(times),
+		CASE(text_of_samples), CASE(text_of_samples_all_freed),
+		CASE(text_of_no_sample), CASE(rounded_units), CASE(json_of_samples),
 		CASE(json_of_the_three), CASE(json_indented), CASE(json_without_sites),
 		CASE(folded), CASE(formats),
 	};

@@ -11,9 +11,16 @@
 #include "hooks.h"
 
 #include "calls.h"
+#include "layout.h"
 #include "ring.h"
 #include "sampled.h"
 #include "stack.h"
+
+_Static_assert(sizeof(struct agent_thread) == AGENT_THREAD_BYTES &&
+	       offsetof(struct agent_thread, key) == 0 &&
+	       offsetof(struct agent_thread, sample_left) == AGENT_THREAD_SAMPLE_LEFT &&
+	       AGENT_THREADS == AGENT_THREADS_MASK + 1 &&
+	       AGENT_SAMPLED_LINES == AGENT_LINES_MASK + 1, "layout.h is for entry.S");
 
 /* A call, seen from either hook. */
 struct hook {
@@ -244,8 +251,10 @@ static bool is_done(uint32_t request)
 	return (int32_t)(agent_load(&agent_state.shared->loader_done) - request) >= 0;
 }
 
-#define STILL_WAITS 100		/* of wait_cycles: a tracer whose clock stands is gone */
-#define LONGEST_WAITS 2000
+/* In wait_cycles, of 1 ms.  A tracer whose clock stands is gone; one that lives may need long for
+ * a large library on a busy machine, and what it has not seen would go on untraced. */
+#define STILL_WAITS 1000
+#define LONGEST_WAITS 60000
 
 uint32_t agent_loader(const struct agent_registers *regs, const struct agent_function *function,
 		      uint64_t fp)
@@ -255,7 +264,7 @@ uint32_t agent_loader(const struct agent_registers *regs, const struct agent_fun
 	struct agent_shared *shared = agent_state.shared;
 	uint32_t request;
 
-	if (!agent_load(&agent_state.enabled))
+	if (!agent_load(&agent_state.enabled) || agent_is_forsaken())
 		return 0;
 	now = agent_load(&shared->now_ns);
 	request = __atomic_add_fetch(&shared->loader_requests, 1, __ATOMIC_ACQ_REL);
@@ -267,6 +276,10 @@ uint32_t agent_loader(const struct agent_registers *regs, const struct agent_fun
 			now = agent_load(&shared->now_ns);
 			moved = cycles;
 		}
+	}
+	if (!is_done(request)) {
+		agent_drop();
+		agent_store(&shared->stalled_ns, now);
 	}
 	return 0;
 }

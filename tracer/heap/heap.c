@@ -32,15 +32,42 @@ void heap_deinit(struct heap *heap)
 	memset(heap, 0, sizeof(*heap));
 }
 
+void heap_sample(struct heap *heap, uint64_t mean_bytes)
+{
+	heap->sample_bytes = mean_bytes;
+	sites_sample(heap->sites, mean_bytes);
+}
+
 int heap_restart(struct heap *heap)
 {
 	struct heap new;
 
 	if (heap_init(&new))
 		return -ENOMEM;
+	heap_sample(&new, heap->sample_bytes);
 	heap_deinit(heap);
 	*heap = new;
 	return 0;
+}
+
+static void estimate_alloc(struct heap *heap, const struct block *block)
+{
+	struct site_estimate *all = &heap->estimate;
+	struct estimate one = estimate_of(block->size, heap->sample_bytes);
+
+	estimate_add(&all->allocated, &one);
+	estimate_add(&all->live, &one);
+	if (all->live.bytes > all->peak_bytes)
+		all->peak_bytes = all->live.bytes;
+}
+
+static void estimate_free(struct heap *heap, const struct block *block, bool is_replaced)
+{
+	struct estimate one = estimate_of(block->size, heap->sample_bytes);
+
+	estimate_take(&heap->estimate.live, &one);
+	if (is_replaced)
+		heap->replaced_blocks += one.blocks;
 }
 
 static void count_alloc(struct heap *heap, const struct block *block)
@@ -54,6 +81,8 @@ static void count_alloc(struct heap *heap, const struct block *block)
 	totals->live_bytes += block->size;
 	if (totals->live_bytes > totals->peak_bytes)
 		totals->peak_bytes = totals->live_bytes;
+	if (heap->sample_bytes)
+		estimate_alloc(heap, block);
 }
 
 static void count_free(struct heap *heap, const struct block *block, uint64_t now_ns,
@@ -63,6 +92,8 @@ static void count_free(struct heap *heap, const struct block *block, uint64_t no
 	heap->totals.live_blocks--;
 	heap->totals.live_bytes -= block->size;
 	++*counter;
+	if (heap->sample_bytes)
+		estimate_free(heap, block, counter == &heap->totals.replaced_blocks);
 }
 
 static int find_site(struct heap *heap, const struct event *event, uint32_t *out)

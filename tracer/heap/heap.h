@@ -34,6 +34,9 @@ struct heap {
 	struct stacks *stacks;
 	struct sites *sites;
 	struct heap_totals totals;
+	uint64_t sample_bytes;		/* mean distance of samples; 0: every block is told */
+	struct site_estimate estimate;	/* sampling: of all sites together */
+	uint64_t replaced_blocks;	/* sampling: of them, as estimate.live.blocks */
 	uint64_t ticked_ns;		/* the sites have been told the time up to here */
 	/* Blocks whose realloc has begun and not ended. */
 	struct {
@@ -48,7 +51,11 @@ struct heap {
 int heap_init(struct heap *heap);
 void heap_deinit(struct heap *heap);
 
-/* Forgets everything: an exec has replaced the memory. */
+/* Before the first event: blocks are samples, drawn at this mean distance.  All of the totals
+ * but the events then count samples, and estimates tell what those stand for. */
+void heap_sample(struct heap *heap, uint64_t mean_bytes);
+
+/* Forgets everything but that: an exec has replaced the memory. */
 int heap_restart(struct heap *heap);
 
 /* Cannot fail: what could not be kept for want of memory is counted in lost_events. */

@@ -18,6 +18,10 @@
 #define QUARTERS 4
 #define WAITING 8u
 
+/* Errors of what is live that growth must exceed: of places that keep their size, which go up and
+ * down by chance, one in a hundred would come to twice that. */
+#define GROWTH_ERRORS 3
+
 struct change {
 	uint32_t id;
 	bool is_free;
@@ -37,6 +41,11 @@ struct sites {
 		struct instants *items;
 		size_t room;
 	} instants;			/* of each site */
+	struct {
+		struct site_estimate *items;
+		size_t room;
+	} estimates;			/* likewise, under sampling */
+	uint64_t mean_bytes;		/* of sampling; 0: there is none */
 	struct index index;
 	uint64_t now_ns;		/* the latest time heard of */
 	uint64_t distance_ns;
@@ -64,7 +73,20 @@ void sites_destroy(struct sites *sites)
 	index_deinit(&sites->index);
 	pages_free(sites->table.items, sites->table.room, sizeof(*sites->table.items));
 	pages_free(sites->instants.items, sites->instants.room, sizeof(*sites->instants.items));
+	pages_free(sites->estimates.items, sites->estimates.room, sizeof(*sites->estimates.items));
 	free(sites);
+}
+
+void sites_sample(struct sites *sites, uint64_t mean_bytes)
+{
+	sites->mean_bytes = mean_bytes;
+}
+
+static int reserve_estimate(struct sites *sites)
+{
+	return sites->mean_bytes ? pages_grow((void **)&sites->estimates.items,
+					      &sites->estimates.room, sites->table.nr,
+					      sizeof(*sites->estimates.items)) : 0;
 }
 
 static int reserve(struct sites *sites)
@@ -73,7 +95,8 @@ static int reserve(struct sites *sites)
 	    pages_grow((void **)&sites->table.items, &sites->table.room, sites->table.nr,
 		       sizeof(*sites->table.items)) ||
 	    pages_grow((void **)&sites->instants.items, &sites->instants.room, sites->table.nr,
-		       sizeof(*sites->instants.items)))
+		       sizeof(*sites->instants.items)) ||
+	    reserve_estimate(sites))
 		return -ENOMEM;
 	return index_reserve(&sites->index);
 }
@@ -138,6 +161,21 @@ static void count_free(struct site *site, const struct change *change)
 	site->live_bytes -= change->bytes;
 }
 
+static void estimate_one(struct sites *sites, const struct change *change)
+{
+	struct site_estimate *estimate = &sites->estimates.items[change->id];
+	struct estimate one = estimate_of(change->bytes, sites->mean_bytes);
+
+	if (change->is_free) {
+		estimate_take(&estimate->live, &one);
+		return;
+	}
+	estimate_add(&estimate->allocated, &one);
+	estimate_add(&estimate->live, &one);
+	if (estimate->live.bytes > estimate->peak_bytes)
+		estimate->peak_bytes = estimate->live.bytes;
+}
+
 static void count_one(struct sites *sites)
 {
 	const struct change *change = &sites->changes[sites->nr_counted++ % WAITING];
@@ -147,6 +185,8 @@ static void count_one(struct sites *sites)
 		count_free(site, change);
 	else
 		count_alloc(site, change);
+	if (sites->mean_bytes)
+		estimate_one(sites, change);
 }
 
 static void count_all(struct sites *sites)
@@ -191,12 +231,17 @@ static void halve(struct sites *sites)
 	sites->distance_ns *= 2;
 }
 
+static uint64_t live_bytes(const struct sites *sites, size_t id)
+{
+	return sites->mean_bytes ? sites->estimates.items[id].live.bytes
+				 : sites->table.items[id].live_bytes;
+}
+
 static void take_instant(struct sites *sites)
 {
 	count_all(sites);
 	for (size_t s = 0; s < sites->table.nr; s++)
-		sites->instants.items[s].bytes[sites->nr_instants] =
-			sites->table.items[s].live_bytes;
+		sites->instants.items[s].bytes[sites->nr_instants] = live_bytes(sites, s);
 	sites->nr_instants++;
 }
 
@@ -214,8 +259,7 @@ void sites_tick(struct sites *sites, uint64_t now_ns)
 
 bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out)
 {
-	const struct site *site = sites_get(sites, id);
-
+	count_all(sites);
 	if (sites->nr_instants < QUARTERS)
 		return false;
 	for (uint64_t i = 0; i < QUARTERS - 1; i++) {
@@ -226,8 +270,15 @@ bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out)
 		out->bytes[i] = sites->instants.items[id].bytes[nearest - 1];
 	}
 	out->end_ns[QUARTERS - 1] = sites->now_ns;
-	out->bytes[QUARTERS - 1] = site->live_bytes;
+	out->bytes[QUARTERS - 1] = live_bytes(sites, id);
 	return true;
+}
+
+/* Whether it tells more than which blocks happened to be drawn. */
+static bool is_beyond_chance(const struct sites *sites, uint32_t id, uint64_t gained)
+{
+	return !sites->mean_bytes ||
+	       gained >= GROWTH_ERRORS * estimate_bytes_error(&sites->estimates.items[id].live);
 }
 
 bool sites_growing(struct sites *sites, uint32_t id)
@@ -242,7 +293,7 @@ bool sites_growing(struct sites *sites, uint32_t id)
 			return false;
 		before = quarters.bytes[i];
 	}
-	return true;
+	return is_beyond_chance(sites, id, before - quarters.bytes[0]);
 }
 
 uint32_t sites_instants(const struct sites *sites, uint64_t *out_distance_ns)
@@ -260,6 +311,12 @@ const struct site *sites_get(struct sites *sites, uint32_t id)
 {
 	count_all(sites);
 	return &sites->table.items[id];
+}
+
+const struct site_estimate *sites_estimate(struct sites *sites, uint32_t id)
+{
+	count_all(sites);
+	return sites->mean_bytes ? &sites->estimates.items[id] : NULL;
 }
 
 uint32_t sites_count(const struct sites *sites)

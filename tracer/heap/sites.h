@@ -6,12 +6,16 @@
  * Over time: a site's live bytes are kept at up to 16 instants.  The instants are the run's,
  * not the site's; when all 16 are used, every other one is dropped and the distance doubles.
  *
+ * Under sampling a struct site counts the samples; what they stand for is kept beside it, and
+ * instants, quarters and growth are of that.
+ *
  * One thread.  Bytes as asked for, times in ns since the attach; -ENOMEM is the only failure.
  */
 #ifndef MEMTRACE_HEAP_SITES_H
 #define MEMTRACE_HEAP_SITES_H
 
 #include "../base/types.h"
+#include "estimate.h"
 
 #define SITE_INSTANTS 16
 
@@ -26,10 +30,18 @@ struct site {
 	uint64_t lifetime_min_ns, lifetime_max_ns, lifetime_sum_ns;
 } __attribute__((aligned(128)));
 
+/* What the samples of a site stand for. */
+struct site_estimate {
+	struct estimate allocated, live;
+	uint64_t peak_bytes;		/* the most that live.bytes has been */
+};
+
 struct sites;
 
 int sites_create(struct sites **out);
 void sites_destroy(struct sites *sites);
+/* Before the first site: each block will be a sample, drawn at this mean distance. */
+void sites_sample(struct sites *sites, uint64_t mean_bytes);
 
 int sites_intern(struct sites *sites, uint32_t function, uint32_t stack, uint32_t *out_id);
 void sites_alloc(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t now_ns);
@@ -46,7 +58,8 @@ struct site_quarters {
 };
 bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out);
 
-/* Live bytes grew in every quarter, in the first one from none. */
+/* Live bytes grew in every quarter, in the first one from none; estimated ones also by more than
+ * chance explains. */
 bool sites_growing(struct sites *sites, uint32_t id);
 
 /* The instants taken so far: nr of them, the i-th at (i + 1) * distance. */
@@ -56,6 +69,8 @@ const uint64_t *sites_instant_bytes(const struct sites *sites, uint32_t id);
 
 /* Valid, and up to date, until the next call that changes anything. */
 const struct site *sites_get(struct sites *sites, uint32_t id);
+/* NULL: there is no sampling.  Valid as long. */
+const struct site_estimate *sites_estimate(struct sites *sites, uint32_t id);
 uint32_t sites_count(const struct sites *sites);
 
 #endif

@@ -93,19 +93,43 @@ static json_t *run(const struct model *model)
 {
 	const struct run_facts *facts = model->facts;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
-			 "engine", text(facts->engine), "started", started(facts),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+			 "engine", text(facts->engine),
+			 "sample_bytes", whole(facts->sample_bytes), "started", started(facts),
 			 "duration_ns", whole(facts->duration_ns),
 			 "attach_pause_ns", whole(facts->attach_pause_ns),
 			 "detach_pause_ns", whole(facts->detach_pause_ns),
-			 "stops", whole(facts->stops), "events", whole(model->totals->events),
-			 "dropped", whole(facts->dropped + model->totals->lost_events),
-			 "truncated", model->totals->truncated_stacks > 0,
+			 "stops", whole(facts->stops), "events", whole(model->totals.events),
+			 "dropped", whole(facts->dropped + model->totals.lost_events),
+			 "truncated", model->totals.truncated_stacks > 0,
 			 "functions", functions(facts));
 }
 
-static json_t *heap(const struct heap_totals *totals)
+/* Members that are there under sampling only. */
+static json_t *with_samples(json_t *object, const struct model_errors *errors,
+			    uint64_t sampled_blocks, uint64_t sampled_allocs)
 {
+	json_object_set_new(object, "sampled_blocks", whole(sampled_blocks));
+	json_object_set_new(object, "sampled_allocs", whole(sampled_allocs));
+	json_object_set_new(object, "bytes_error", whole(errors->bytes));
+	json_object_set_new(object, "blocks_error", whole(errors->blocks));
+	json_object_set_new(object, "allocs_error", whole(errors->allocs));
+	return object;
+}
+
+static json_t *heap_samples(json_t *object, const struct model *model)
+{
+	if (!model->facts->sample_bytes || !object)
+		return object;
+	json_object_set_new(object, "bytes_allocated_error", whole(model->errors.bytes_allocated));
+	return with_samples(object, &model->errors, model->heap->totals.live_blocks,
+			    model->heap->totals.allocs);
+}
+
+static json_t *heap(const struct model *model)
+{
+	const struct heap_totals *totals = &model->totals;
+
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "allocs", whole(totals->allocs), "frees", whole(totals->frees),
 			 "bytes_allocated", whole(totals->bytes_allocated),
@@ -172,15 +196,22 @@ static json_t *lifetime(const struct site *site)
 			 "max", whole(site->lifetime_max_ns));
 }
 
+static json_t *site_samples(json_t *object, const struct model *model,
+			    const struct model_site *site)
+{
+	if (!model->facts->sample_bytes || !object)
+		return object;
+	return with_samples(object, &site->errors, site->site->live_blocks, site->site->allocs);
+}
+
 static json_t *site(const struct model *model, const struct model_site *site)
 {
 	return json_pack("{s:s, s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 			 " s:o, s:o}",
 			 "kind", "unfreed", "growing", site->growing, "bytes", whole(site->bytes),
 			 "blocks", whole(site->blocks), "indirect_bytes", 0, "indirect_blocks", 0,
-			 "function", text(site->function), "allocs", whole(site->site->allocs),
-			 "frees", whole(site->site->frees),
-			 "peak_bytes", whole(site->site->peak_bytes),
+			 "function", text(site->function), "allocs", whole(site->allocs),
+			 "frees", whole(site->frees), "peak_bytes", whole(site->peak_bytes),
 			 "first_ns", whole(site->site->first_ns),
 			 "last_ns", whole(site->site->last_ns),
 			 "oldest_live_ns", whole(site->oldest_ns),
@@ -261,7 +292,8 @@ static void put_sites(struct writer *writer, const struct model *model)
 		if (i)
 			putc(',', writer->out);
 		put_break(writer);
-		put_value(writer, site(model, &model->sites[i]));
+		put_value(writer, site_samples(site(model, &model->sites[i]), model,
+					       &model->sites[i]));
 	}
 	writer->indent--;
 	if (model->nr_sites)
@@ -279,7 +311,7 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	put_member(&writer, "verdict", json_string(verdict(model)));
 	put_member(&writer, "target", target(model->facts));
 	put_member(&writer, "run", run(model));
-	put_member(&writer, "heap", heap(model->totals));
+	put_member(&writer, "heap", heap_samples(heap(model), model));
 	put_member(&writer, "memory", memory(model->facts));
 	put_member(&writer, "modules", modules(model->facts));
 	put_sites(&writer, model);

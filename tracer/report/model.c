@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "estimates.h"
 #include "names.h"
 #include "places.h"
 
@@ -19,21 +20,23 @@ static void note_site(struct model *model, uint32_t id)
 		return;
 	*added = (struct model_site){
 		.site = site,
+		.bytes = site->live_bytes, .blocks = site->live_blocks,
+		.allocs = site->allocs, .frees = site->frees, .peak_bytes = site->peak_bytes,
 		.id = id,
 		.function = site->function < model->facts->nr_functions ?
 			    model->facts->functions[site->function].name : "allocator",
 		.growing = sites_growing(model->heap->sites, id),
-		.bytes = site->live_bytes,
-		.blocks = site->live_blocks,
 		.oldest_ns = UINT64_MAX,
 		.smallest_bytes = UINT64_MAX,
 		.truncated = stacks_get(model->heap->stacks, site->stack).truncated,
 	};
 	model->nr_sites++;
+	estimates_of_site(added, sites_estimate(model->heap->sites, id));
 	if (added->growing) {
 		model->nr_growing++;
 		model->growing_bytes += added->bytes;
 		model->growing_blocks += added->blocks;
+		model->growing_samples += site->live_blocks;
 	}
 }
 
@@ -160,13 +163,13 @@ static enum verdict judge(const struct model *model)
 {
 	const struct run_facts *facts = model->facts;
 
-	if (facts->incomplete || model->totals->lost_events)
+	if (facts->incomplete || model->totals.lost_events)
 		return VERDICT_INCOMPLETE;
 	if (model->nr_growing)
 		return VERDICT_GROWING;
 	if (model->nr_sites)
 		return VERDICT_UNFREED;
-	return facts->launched && facts->end != RUN_DETACHED ? VERDICT_NO_LEAK :
+	return !facts->sample_bytes && facts->launched && facts->end != RUN_DETACHED ? VERDICT_NO_LEAK :
 							       VERDICT_NO_LEAK_SEEN;
 }
 
@@ -176,6 +179,7 @@ static int build(struct model *model)
 
 	if (error)
 		return error;
+	estimates_of_all(model);
 	qsort(model->sites, model->nr_sites, sizeof(*model->sites), compare_sites);
 	error = names_resolve(model);
 	if (error)
@@ -191,7 +195,7 @@ int model_build(struct model *model, const struct run_facts *facts, struct heap 
 {
 	struct model new = {
 		.facts = facts,
-		.totals = &heap->totals,
+		.totals = heap->totals,
 		.heap = heap,
 		.symbolizer = symbolizer,
 	};

@@ -37,12 +37,20 @@ struct model_frame {
 	bool inlined;
 };
 
+/* One standard error of each figure that is estimated; 0: it is exact. */
+struct model_errors {
+	uint64_t bytes, blocks, allocs, bytes_allocated;
+};
+
+/* Figures are the heap's own, or under sampling estimates of what they would be without. */
 struct model_site {
 	const struct site *site;
 	uint32_t id;			/* of site */
 	const char *function;		/* "malloc", "operator new" */
 	bool growing;
 	uint64_t bytes, blocks;		/* live */
+	uint64_t allocs, frees, peak_bytes;
+	struct model_errors errors;
 	uint64_t oldest_ns, newest_ns;	/* births of its live blocks */
 	taddr_t oldest_address;
 	uint64_t smallest_bytes, largest_bytes;	/* of its live blocks */
@@ -53,14 +61,16 @@ struct model_site {
 
 struct model {
 	const struct run_facts *facts;
-	const struct heap_totals *totals;
+	struct heap_totals totals;	/* as with sites */
+	struct model_errors errors;	/* of them */
 	const struct heap *heap;
 	enum verdict verdict;
 	/* Sites with live blocks: by bytes, then blocks (both falling), then first_ns. */
 	struct model_site *sites;
 	size_t nr_sites;
 	size_t nr_growing;
-	uint64_t growing_bytes, growing_blocks;
+	uint64_t growing_bytes, growing_blocks, growing_samples;
+	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */
 	/* Modules without DWARF that call the allocator. */
 	struct bare_module {
 		uint32_t module;	/* index of facts->modules */

@@ -48,6 +48,8 @@ struct run_facts {
 	int end_value;			/* exit code or signal */
 
 	const char *engine;		/* "break" */
+	uint64_t sample_bytes;		/* mean distance of samples; 0: every call was told */
+	uint64_t unsampled;		/* functions that sampling has to leave alone */
 	struct timespec started;	/* CLOCK_REALTIME, at the attach */
 	uint64_t duration_ns, attach_pause_ns, detach_pause_ns;
 	uint64_t stops;			/* breakpoint stops */

@@ -8,6 +8,7 @@
 #define MEMTRACE_REPORT_TEXT_H
 
 #include "report.h"
+#include "units.h"
 
 struct text {
 	const struct model *model;
@@ -33,6 +34,19 @@ void text_color(const struct text *text, enum text_color color);
 /* "PREPOSITION its exit (status 0)", "CONJUNCTION signal 9 (Killed) ended it"; nothing for a
  * process that runs on. */
 void text_end(const struct text *text, const char *preposition, const char *conjunction);
+
+/* Figures that may be estimates; without sampling, as they are. */
+bool text_is_sampled(const struct text *text);
+const char *text_about(const struct text *text);	/* "about ", or nothing */
+struct words text_number(const struct text *text, uint64_t number);
+struct words text_rate(const struct text *text, uint64_t bytes);	/* over the whole trace */
+
+/* "20 bytes in 1 block", "about 1.20 GiB (+- 3 %) in about 2,400 blocks (212 sampled)". */
+struct text_amount {
+	uint64_t bytes, bytes_error, blocks, samples;
+};
+void text_bytes(const struct text *text, const struct text_amount *amount);
+void text_amount(const struct text *text, const struct text_amount *amount);
 
 /* How many sites are shown. */
 size_t text_shown(const struct text *text);

@@ -28,15 +28,29 @@ static void put_traced(const struct text *text)
 		text_end(text, "until", "until");
 	}
 	fprintf(text->out, "; %s: %s dropped, %s\n",
-		units_count(model->totals->events, "event").text,
-		units_number(facts->dropped + model->totals->lost_events).text,
-		units_count(model->totals->replaced_blocks, "missed free").text);
+		units_count(model->totals.events, "event").text,
+		units_number(facts->dropped + model->totals.lost_events).text,
+		units_count(model->totals.replaced_blocks, "missed free").text);
+}
+
+static void put_sampled(const struct text *text)
+{
+	const struct model *model = text->model;
+
+	if (!text_is_sampled(text))
+		return;
+	fprintf(text->out, "Sampled  %s, one in %s on average; figures are estimates, +- one standard"
+		" error\n", units_count(model->heap->totals.allocs, "allocation").text,
+		units_size(model->facts->sample_bytes).text);
+	if (model->facts->unsampled)
+		fprintf(text->out, INDENT "not %s, which may throw: what C++ new allocates there is"
+			" missing\n", units_count(model->facts->unsampled, "function").text);
 }
 
 /* What most runs have none of. */
 static void put_oddities(const struct text *text)
 {
-	const struct heap_totals *totals = text->model->totals;
+	const struct heap_totals *totals = &text->model->totals;
 
 	if (text->model->facts->execs)
 		fprintf(text->out, INDENT "%s: this is the last program's report\n",
@@ -74,10 +88,11 @@ static void put_process(const struct text *text)
 
 	if (!start || !end)
 		return;
-	fprintf(text->out, "Process  RSS %s -> %s MiB (%s%s MiB); traced blocks in use %s MiB\n",
+	fprintf(text->out, "Process  RSS %s -> %s MiB (%s%s MiB); traced blocks in use %s%s MiB\n",
 		units_mib(start).text, units_mib(end).text, grew ? "+" : "-",
-		units_mib(change).text, units_mib(text->model->totals->live_bytes).text);
-	if (grew && change >= RSS_GREW_BYTES && text->model->totals->live_bytes < change / 4)
+		units_mib(change).text, text_about(text),
+		units_mib(text->model->totals.live_bytes).text);
+	if (grew && change >= RSS_GREW_BYTES && text->model->totals.live_bytes < change / 4)
 		fputs(INDENT "most growth is not in these blocks: mmap, stacks, a garbage"
 		      " collector's heap, fragmentation\n", text->out);
 }
@@ -94,12 +109,36 @@ static const char *end_word(const struct run_facts *facts)
 	return words[facts->end];
 }
 
+static void put_estimates(const struct text *text, const char *since)
+{
+	const struct model *model = text->model;
+	const struct text_amount live = {
+		.bytes = model->totals.live_bytes, .bytes_error = model->errors.bytes,
+		.blocks = model->totals.live_blocks, .samples = model->heap->totals.live_blocks,
+	}, all = {
+		.bytes = model->totals.bytes_allocated,
+		.bytes_error = model->errors.bytes_allocated,
+	};
+
+	fprintf(text->out, "\nHEAP SUMMARY:\n    in use at %s: ", end_word(model->facts));
+	text_amount(text, &live);
+	fprintf(text->out, "%s%s\n  total heap usage: about %s allocs, about %s frees, ",
+		*since ? " allocated" : "", since, units_about(model->totals.allocs).text,
+		units_about(model->totals.frees).text);
+	text_bytes(text, &all);
+	fprintf(text->out, " allocated%s\n", since);
+}
+
 static void put_summary(const struct text *text)
 {
-	const struct heap_totals *totals = text->model->totals;
+	const struct heap_totals *totals = &text->model->totals;
 	const struct run_facts *facts = text->model->facts;
 	const char *since = facts->launched ? "" : " since the attach";
 
+	if (text_is_sampled(text)) {
+		put_estimates(text, since);
+		return;
+	}
 	fprintf(text->out, "\nHEAP SUMMARY:\n    in use at %s: %s bytes in %s blocks%s%s\n",
 		end_word(facts), units_number(totals->live_bytes).text,
 		units_number(totals->live_blocks).text, facts->launched ? "" : " allocated", since);
@@ -115,6 +154,7 @@ static void put_summary(const struct text *text)
 void text_run(const struct text *text)
 {
 	put_traced(text);
+	put_sampled(text);
 	put_oddities(text);
 	put_cost(text);
 	put_process(text);

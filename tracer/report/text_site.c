@@ -26,20 +26,27 @@
 
 static void put_head(const struct text *text, const struct model_site *site, size_t number)
 {
+	const struct text_amount amount = {
+		.bytes = site->bytes, .bytes_error = site->errors.bytes,
+		.blocks = site->blocks, .samples = site->site->live_blocks,
+	};
+
 	text_color(text, TEXT_BOLD);
-	fprintf(text->out, "\n%zu. %s %s in %s", number, site->growing ? "GROWING" : "UNFREED",
-		units_count(site->bytes, "byte").text, units_count(site->blocks, "block").text);
+	fprintf(text->out, "\n%zu. %s ", number, site->growing ? "GROWING" : "UNFREED");
+	text_amount(text, &amount);
 	if (site->growing)
-		fprintf(text->out, ", %s",
-			units_rate(site->bytes, text->model->facts->duration_ns).text);
+		fprintf(text->out, ", %s", text_rate(text, site->bytes).text);
 	text_color(text, TEXT_PLAIN);
 	putc('\n', text->out);
 }
 
-static void put_freed(const struct text *text, const struct site *site)
+static void put_freed(const struct text *text, const struct model_site *shown)
 {
-	fprintf(text->out, "   allocated here: %s, freed: %s", units_number(site->allocs).text,
-		units_number(site->frees).text);
+	const struct site *site = shown->site;
+
+	fprintf(text->out, "   allocated here: %s%s, freed: %s%s", text_about(text),
+		text_number(text, shown->allocs).text, shown->frees ? text_about(text) : "",
+		text_number(text, shown->frees).text);
 	if (site->frees)
 		fprintf(text->out, " after %s",
 			units_time(site->lifetime_sum_ns / site->frees).text);
@@ -59,14 +66,24 @@ static void put_ages(const struct text *text, const struct model_site *site)
 {
 	if (text->model->facts->duration_ns < TEXT_RATE_NS)
 		return;
-	if (site->blocks == 1)
+	if (site->site->live_blocks == 1)
 		fprintf(text->out, "; age %s", units_time(age(text, site->oldest_ns)).text);
 	else
 		fprintf(text->out, "; ages %s to %s", units_time(age(text, site->newest_ns)).text,
 			units_time(age(text, site->oldest_ns)).text);
 	if (text->model->facts->end == RUN_DETACHED)
-		fprintf(text->out, "%s 0x%" PRIx64, site->blocks == 1 ? " at" : "; oldest",
+		fprintf(text->out, "%s 0x%" PRIx64, site->site->live_blocks == 1 ? " at" : "; oldest",
 			site->oldest_address);
+}
+
+static void put_sizes(const struct text *text, const uint64_t bytes[4])
+{
+	for (size_t i = 0; i < 4; i++)
+		if (text_is_sampled(text))
+			fprintf(text->out, "%s %s", i ? "," : " about", units_size(bytes[i]).text);
+		else
+			fprintf(text->out, " %s", units_number(bytes[i]).text);
+	fputs(text_is_sampled(text) ? "\n" : " bytes\n", text->out);
 }
 
 static void put_quarters(const struct text *text, const struct model_site *site)
@@ -80,9 +97,7 @@ static void put_quarters(const struct text *text, const struct model_site *site)
 		fprintf(text->out, quarters.end_ns[i] < 100000000000 ? "%s%.3g" : "%s%.0f",
 			i ? "/" : "", (double)quarters.end_ns[i] / 1e9);
 	fputs(" s:", text->out);
-	for (size_t i = 0; i < 4; i++)
-		fprintf(text->out, " %s", units_number(quarters.bytes[i]).text);
-	fputs(" bytes\n", text->out);
+	put_sizes(text, quarters.bytes);
 }
 
 static void put_function(const struct text *text, const struct model_site *site)
@@ -226,7 +241,7 @@ void text_site(const struct text *text, size_t i)
 	const struct model_site *site = &text->model->sites[i];
 
 	put_head(text, site, i + 1);
-	put_freed(text, site->site);
+	put_freed(text, site);
 	put_ages(text, site);
 	putc('\n', text->out);
 	put_quarters(text, site);

@@ -30,48 +30,47 @@ static void put_places(const struct text *text, bool growing)
 {
 	const struct model *model = text->model;
 	size_t nr = growing ? model->nr_growing : model->nr_sites - model->nr_growing, listed = 0;
+	const char *noun = text_is_sampled(text) ? "sampled place" : "place";
 
-	fputs(units_count(nr, "place").text, text->out);
+	fputs(units_count(nr, noun).text, text->out);
 	for (size_t i = 0; i < model->nr_sites && listed < PLACES_LISTED; i++)
 		if (model->sites[i].growing == growing)
 			fprintf(text->out, "%s%zu", listed++ ? ", " : " (", i + 1);
 	fputs(listed < nr ? ", ...)" : ")", text->out);
 }
 
-static void put_amount(const struct text *text, uint64_t bytes, uint64_t blocks)
-{
-	fprintf(text->out, "%s in %s", units_count(bytes, "byte").text,
-		units_count(blocks, "block").text);
-}
-
 static void put_growing(const struct text *text)
 {
 	const struct model *model = text->model;
+	const struct text_amount amount = {
+		.bytes = model->growing_bytes, .bytes_error = model->growing_bytes_error,
+	};
 
 	put_label(text, TEXT_RED, "GROWING: ");
 	put_places(text, true);
-	fprintf(text->out, " gained %s, %s, in all four quarters of the trace of ",
-		units_count(model->growing_bytes, "byte").text,
-		units_rate(model->growing_bytes, model->facts->duration_ns).text);
+	fputs(" gained ", text->out);
+	text_bytes(text, &amount);
+	fprintf(text->out, ", %s, in all four quarters of the trace of ",
+		text_rate(text, model->growing_bytes).text);
 	put_target(text);
 	fputs(".\n         A cache that is filling looks the same as one without a bound, or as a"
 	      " leak.\n", text->out);
 }
 
-static void put_unfreed_by_end(const struct text *text, uint64_t bytes, uint64_t blocks)
+static void put_unfreed_by_end(const struct text *text, const struct text_amount *amount)
 {
 	fputs(" left ", text->out);
-	put_amount(text, bytes, blocks);
+	text_amount(text, amount);
 	fputs(" unfreed ", text->out);
 	text_end(text, "by", "when");
 }
 
-static void put_unfreed_in_time(const struct text *text, uint64_t bytes, uint64_t blocks)
+static void put_unfreed_in_time(const struct text *text, const struct text_amount *amount)
 {
 	const struct run_facts *facts = text->model->facts;
 
 	fputs(" allocated and did not free ", text->out);
-	put_amount(text, bytes, blocks);
+	text_amount(text, amount);
 	fprintf(text->out, " in %s", units_time(facts->duration_ns).text);
 	if (facts->end != RUN_DETACHED) {
 		fputs(", ", text->out);
@@ -83,38 +82,63 @@ static void put_unfreed(const struct text *text)
 {
 	const struct model *model = text->model;
 	const struct run_facts *facts = model->facts;
-	uint64_t bytes = model->totals->live_bytes - model->growing_bytes;
-	uint64_t blocks = model->totals->live_blocks - model->growing_blocks;
+	const struct text_amount amount = {
+		.bytes = model->totals.live_bytes - model->growing_bytes,
+		.bytes_error = model->rest_bytes_error,
+		.blocks = model->totals.live_blocks - model->growing_blocks,
+		.samples = model->heap->totals.live_blocks - model->growing_samples,
+	};
 
 	put_label(text, TEXT_YELLOW, "UNFREED: ");
 	put_target(text);
 	if (facts->launched && facts->end != RUN_DETACHED)
-		put_unfreed_by_end(text, bytes, blocks);
+		put_unfreed_by_end(text, &amount);
 	else
-		put_unfreed_in_time(text, bytes, blocks);
+		put_unfreed_in_time(text, &amount);
 	fputs(", at ", text->out);
 	if (model->nr_sites == 1)
-		fputs("1 place", text->out);
+		fputs(text_is_sampled(text) ? "1 sampled place" : "1 place", text->out);
 	else
 		put_places(text, false);
 	fprintf(text->out, ".\n         That is not yet a leak: nothing has looked whether anything"
 		" still point%s to %s.\n", facts->end == RUN_DETACHED ? "s" : "ed",
-		blocks == 1 ? "it" : "them");
+		amount.blocks == 1 ? "it" : "them");
 }
 
 static void put_no_leak(const struct text *text)
 {
 	put_label(text, TEXT_BOLD, "NO LEAK: ");
 	put_target(text);
-	fputs(text->model->totals->allocs ? " freed all its blocks " : " allocated nothing ",
+	fputs(text->model->totals.allocs ? " freed all its blocks " : " allocated nothing ",
 	      text->out);
 	text_end(text, "before", "before");
 	fputs(".\n", text->out);
 }
 
+/* Of what was not sampled nothing is known. */
+static void put_no_leak_sampled(const struct text *text)
+{
+	uint64_t samples = text->model->heap->totals.allocs;
+
+	put_label(text, TEXT_BOLD, "NO LEAK SEEN");
+	fprintf(text->out, " in %s: ", units_time(text->model->facts->duration_ns).text);
+	if (samples)
+		fprintf(text->out, "%s of ", units_count(samples, "sampled block").text);
+	else
+		fputs("no allocation of ", text->out);
+	put_target(text);
+	if (samples)
+		fprintf(text->out, " %s freed.\n              Places that allocate little may have no"
+			" sample.\n", samples == 1 ? "was" : "were all");
+	else
+		fprintf(text->out, " was sampled: nothing can be said of it.\n              One sample is"
+			" drawn in %s on average: a smaller --sample, or none, sees more.\n",
+			units_size(text->model->facts->sample_bytes).text);
+}
+
 static void put_no_leak_seen(const struct text *text)
 {
-	bool any = text->model->totals->allocs;
+	bool any = text->model->totals.allocs;
 
 	put_label(text, TEXT_BOLD, "NO LEAK SEEN");
 	fprintf(text->out, " in %s: %s", units_time(text->model->facts->duration_ns).text,
@@ -135,7 +159,7 @@ static void put_incomplete(const struct text *text)
 			inert(reason, sizeof(reason), model->facts->incomplete));
 	else
 		fprintf(text->out, ": no memory to keep %s",
-			units_count(model->totals->lost_events, "event").text);
+			units_count(model->totals.lost_events, "event").text);
 	fputs(";\n            nothing may be concluded from what follows.\n", text->out);
 }
 
@@ -151,6 +175,8 @@ void text_verdict(const struct text *text)
 		put_unfreed(text);
 	if (model->verdict == VERDICT_NO_LEAK)
 		put_no_leak(text);
-	if (model->verdict == VERDICT_NO_LEAK_SEEN)
+	if (model->verdict == VERDICT_NO_LEAK_SEEN && text_is_sampled(text))
+		put_no_leak_sampled(text);
+	else if (model->verdict == VERDICT_NO_LEAK_SEEN)
 		put_no_leak_seen(text);
 }

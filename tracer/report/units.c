@@ -81,6 +81,42 @@ struct words units_mib(uint64_t bytes)
 	return words;
 }
 
+struct words units_about(uint64_t number)
+{
+	uint64_t unit = 1;
+
+	while (number / unit >= 1000)
+		unit *= 10;
+	return units_number((number + unit / 2) / unit * unit);
+}
+
+struct words units_size(uint64_t bytes)
+{
+	static const char *const names[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double size = (double)bytes / 1024;
+	struct words words;
+	size_t i = 0;
+
+	if (bytes < 1024)
+		return units_count(bytes, "byte");
+	for (; size >= 999.5 && i < 5; i++)
+		size /= 1024;
+	snprintf(words.text, sizeof(words.text), "%.*f %s",
+		 size == (double)(uint64_t)size ? 0 : size < 9.995 ? 2 : size < 99.95 ? 1 : 0,
+		 size, names[i]);
+	return words;
+}
+
+struct words units_error(uint64_t error, uint64_t number)
+{
+	double percent = number ? 100 * (double)error / (double)number : 0;
+	struct words words;
+
+	snprintf(words.text, sizeof(words.text), "+- %.*f %%", percent && percent < 0.95 ? 1 : 0,
+		 percent);
+	return words;
+}
+
 struct words units_rate(uint64_t bytes, uint64_t ns)
 {
 	struct words words;

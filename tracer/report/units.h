@@ -18,6 +18,9 @@ struct words units_number(uint64_t number);			/* 1,098,600 */
 struct words units_count(uint64_t number, const char *noun);	/* 1 block, 2 blocks */
 struct words units_time(uint64_t ns);				/* 0.21 ms, 60.0 s, 2 h 5 min */
 struct words units_mib(uint64_t bytes);				/* 131.4 */
+struct words units_about(uint64_t number);			/* 1,100,000: three figures */
+struct words units_size(uint64_t bytes);			/* 1.05 MiB: likewise */
+struct words units_error(uint64_t error, uint64_t number);	/* +- 3 % */
 struct words units_rate(uint64_t bytes, uint64_t ns);		/* +18,000 bytes/s */
 
 #endif

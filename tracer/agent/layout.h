@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Numbers that entry.S needs of agent.h, which it cannot include; hooks.c compares them. */
+#ifndef MEMTRACE_AGENT_LAYOUT_H
+#define MEMTRACE_AGENT_LAYOUT_H
+
+/* agent_literals.lean */
+#define AGENT_LEAN_NOT 0
+#define AGENT_LEAN_ALLOC 1	/* the size is the first argument */
+#define AGENT_LEAN_ARRAY 2	/* it is the product of the first two */
+#define AGENT_LEAN_FREE 3	/* the pointer is the first argument */
+
+#define AGENT_GOLDEN 0x9e3779b97f4a7c15
+#define AGENT_THREADS_SHIFT 40
+#define AGENT_THREADS_MASK 2047
+#define AGENT_THREAD_BYTES 43712
+#define AGENT_THREAD_SAMPLE_LEFT 48
+#define AGENT_LINES_SHIFT 32
+#define AGENT_LINES_MASK 8191
+
+#endif
