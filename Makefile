@@ -22,7 +22,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef 
 	-Wpointer-arith -Wno-unused-parameter $(if $(WERROR),-Werror)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer) \
 	$(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -liberty -lpthread
+LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lZydis -liberty -lpthread -lm
 
 ifeq ($(filter deps bench-deps clean uninstall,$(MAKECMDGOALS)),)
 ifneq ($(shell pkg-config --exists $(PKGS) && echo there),there)
@@ -57,9 +57,9 @@ AGENT_OBJECTS := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(wildcard $(AGENT)
 AGENT_IMAGE := $(BUILD)/$(AGENT)/agent
 AGENT_CFLAGS = -std=gnu11 $(WARN) -O2 -g -ffreestanding -fno-builtin -mgeneral-regs-only -fpie \
 	-fvisibility=hidden -fno-stack-protector -fcf-protection=none \
-	-fno-tree-loop-distribute-patterns -fno-asynchronous-unwind-tables
+	-fno-tree-loop-distribute-patterns -fasynchronous-unwind-tables
 
-$(BUILD)/$(AGENT)/%.o: $(AGENT)/%.c
+$(BUILD)/$(AGENT)/%.o: $(AGENT)/%.c Makefile
 	@mkdir -p $(@D)
 	@echo "  AGENT   $<"
 	$(Q)$(CC) -MMD -MP $(AGENT_CFLAGS) -c -o $@ $<
@@ -67,7 +67,8 @@ $(BUILD)/$(AGENT)/%.o: $(AGENT)/%.c
 $(BUILD)/$(AGENT)/%.o: $(AGENT)/%.S
 	@mkdir -p $(@D)
 	@echo "  AGENT   $<"
-	$(Q)$(CC) -MMD -MP -DAGENT_BLOB='"$(AGENT_IMAGE).bin"' -c -o $@ $<
+	$(Q)$(CC) -MMD -MP -DAGENT_BLOB='"$(AGENT_IMAGE).bin"' \
+		-DAGENT_RULES='"$(AGENT_IMAGE).rules"' -c -o $@ $<
 
 $(AGENT_IMAGE).elf: $(AGENT)/agent.lds $(BUILD)/$(AGENT)/header.o $(AGENT_OBJECTS)
 	$(Q)$(LD) -pie --no-dynamic-linker -z defs --no-warn-rwx-segments \
@@ -76,9 +77,19 @@ $(AGENT_IMAGE).elf: $(AGENT)/agent.lds $(BUILD)/$(AGENT)/header.o $(AGENT_OBJECT
 $(AGENT_IMAGE).bin: $(AGENT_IMAGE).elf
 	$(Q)$(OBJCOPY) -O binary -j .image $< $@
 
-$(BUILD)/$(AGENT)/blob.o: $(AGENT_IMAGE).bin
+# Its unwind data stays here, as rules for who meets a handler that interrupted it.
+AGENT_RULES := $(BUILD)/$(AGENT)/tools/rules
 
--include $(OBJECTS:.o=.d) $(AGENT_OBJECTS:.o=.d) $(BUILD)/$(AGENT)/header.d
+$(AGENT_RULES): $(AGENT)/tools/rules.c $(patsubst %,$(BUILD)/symbolizer/%.o,rules cfi row sections)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(AGENT_IMAGE).rules: $(AGENT_IMAGE).elf $(AGENT_RULES)
+	$(Q)$(AGENT_RULES) $< $@
+
+$(BUILD)/$(AGENT)/blob.o: $(AGENT_IMAGE).bin $(AGENT_IMAGE).rules
+
+-include $(OBJECTS:.o=.d) $(AGENT_OBJECTS:.o=.d) $(BUILD)/$(AGENT)/header.d $(AGENT_RULES).d
 
 include tests/tests.mk
 

@@ -38,7 +38,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(LIBRARY)
 		$(LIBS)
 
 # These run the agent in their own process.
-$(BUILD)/unit/test_agent $(BUILD)/bench/agent_bench: $(AGENT_OBJECTS)
+$(filter $(BUILD)/unit/test_agent%,$(UNIT)) $(BUILD)/bench/agent_bench: $(AGENT_OBJECTS)
 
 # The demonstration is compiled as its user would: it is the target, never sanitized.
 $(BUILD)/demo/leaky: tests/demo/leaky.c

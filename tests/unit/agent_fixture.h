@@ -19,10 +19,14 @@
 #include <unistd.h>
 
 #include "../../symbolizer/symbolizer.h"
+#include "../../tracer/agent/blob.h"
 #include "../../tracer/agent/hooks.h"
+#include "../../tracer/agent/layout.h"
 #include "../../tracer/base/memread.h"
 
-#define FIXTURE_ZONE_BYTES 0x10000
+#define FIXTURE_STUBS 256		/* of each template */
+#define FIXTURE_STUB_BYTES 512
+#define FIXTURE_ZONE_BYTES (2 * FIXTURE_STUBS * FIXTURE_STUB_BYTES)
 #define FIXTURE_MODULES 64
 
 struct agent_state agent_state;
@@ -30,9 +34,11 @@ struct agent_state agent_state;
 static struct fixture {
 	struct unwind_map map;		/* for the tracer's walker */
 	struct memread read;		/* of this process */
-	uint8_t *zone;			/* stubs */
-	size_t zone_used;
+	uint8_t *zone;			/* stubs: those that call, then those that jump */
+	size_t nr_stubs[2];
+	uint64_t lean;			/* of the stubs made from now on (layout.h) */
 	struct rules *zone_rules;
+	uint32_t nr_rows;		/* of them */
 	struct agent_map *maps[16];	/* published last */
 	uint32_t generation;
 	struct symbolizer *symbolizer;
@@ -160,17 +166,58 @@ static void fixture_publish(void)
 	fixture.maps[fixture.generation % 16] = map;
 }
 
+/* Where a template is, in the image that agent_rules are of. */
+static void fixture_template(bool is_jump, uint32_t *start, uint32_t *end)
+{
+	const struct agent_header *header = (const struct agent_header *)agent_blob;
+
+	*start = is_jump ? header->jump : header->call;
+	*end = is_jump ? header->jump_end : header->call_end;
+}
+
+/* The rows of one stub, at this offset in the zone. */
+static void fixture_describe_stub(struct rules *rules, bool is_jump, uint32_t offset)
+{
+	const struct rules *of = (const struct rules *)agent_rules;
+	uint32_t start, end;
+
+	fixture_template(is_jump, &start, &end);
+	for (uint32_t row = 0; row < of->nr_rows; row++) {
+		uint64_t at = of->base_vaddr + rules_pcs(of)[row];
+
+		if (at < start || at >= end)
+			continue;
+		((uint32_t *)(uintptr_t)rules_pcs(rules))[fixture.nr_rows] =
+			(uint32_t)(at - start) + offset;
+		((uint16_t *)(uintptr_t)rules_indexes(rules))[fixture.nr_rows++] =
+			rules_indexes(of)[row];
+	}
+}
+
+/* Rules for as many stubs as there may be: they are never changed. */
+static void fixture_make_zone_rules(void)
+{
+	const struct rules *of = (const struct rules *)agent_rules;
+	const uint32_t most = 2 * FIXTURE_STUBS * 40;
+	struct rules *rules = calloc(1, rules_bytes(most, of->nr_rules));
+
+	*rules = (struct rules){
+		.magic = RULES_MAGIC, .nr_rows = most, .nr_rules = of->nr_rules,
+	};
+	for (uint32_t i = 0; i < 2 * FIXTURE_STUBS; i++)
+		fixture_describe_stub(rules, i >= FIXTURE_STUBS, i * FIXTURE_STUB_BYTES);
+	fixture_require(fixture.nr_rows <= most, "too many rows");
+	/* rows that are not used come last */
+	memset((uint32_t *)(uintptr_t)rules_pcs(rules) + fixture.nr_rows, 0xff,
+	       (most - fixture.nr_rows) * sizeof(uint32_t));
+	memcpy((void *)(uintptr_t)rules_table(rules), rules_table(of),
+	       of->nr_rules * sizeof(struct rule));
+	fixture.zone_rules = rules;
+}
+
 static void fixture_make_zone(void)
 {
-	const struct rule rule = {
-		.kind = RULE_CFA, .cfa_register = RULE_RSP, .cfa_offset = AGENT_WRAP_BYTES + 8,
-	};
-	struct rules *rules = calloc(1, rules_bytes(1, 1));
-
-	rules->magic = RULES_MAGIC;
-	rules->nr_rows = rules->nr_rules = 1;
-	memcpy((char *)rules + rules_table_offset(1), &rule, sizeof(rule));
-	fixture.zone_rules = rules;
+	fixture_make_zone_rules();
 	fixture.zone = mmap(NULL, FIXTURE_ZONE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	fixture_require(fixture.zone != MAP_FAILED, "no memory for stubs");
@@ -224,12 +271,15 @@ struct fixture_kind {
 };
 
 /* A stub around `real`; index is the function's number in records. */
+__attribute__((unused))
 static fixture_function *fixture_stub(const struct fixture_kind *kind, uint32_t index,
 				      const void *real)
 {
 	const uint8_t *start = kind->is_jump ? agent_jump : agent_call;
 	size_t bytes = (size_t)((kind->is_jump ? agent_jump_end : agent_call_end) - start);
-	uint8_t *stub = fixture.zone + fixture.zone_used;
+	size_t nr = fixture.nr_stubs[kind->is_jump]++;
+	uint8_t *stub = fixture.zone +
+			(nr + (kind->is_jump ? FIXTURE_STUBS : 0)) * FIXTURE_STUB_BYTES;
 	const struct agent_literals literals = {
 		.before = (taddr_t)(uintptr_t)agent_before,
 		.after = (taddr_t)(uintptr_t)agent_after,
@@ -239,10 +289,13 @@ static fixture_function *fixture_stub(const struct fixture_kind *kind, uint32_t 
 			.size_argument = kind->size_argument,
 			.pointer_argument = kind->pointer_argument, .may_nest = kind->may_nest,
 		},
+		.table = fixture.lean == AGENT_LEAN_FREE ?
+			 (taddr_t)(uintptr_t)agent_state.sampled_near :
+			 (taddr_t)(uintptr_t)agent_state.threads,
+		.lean = fixture.lean,
 	};
 
-	fixture.zone_used += (bytes + 15) & ~15ul;
-	fixture_require(fixture.zone_used <= FIXTURE_ZONE_BYTES, "no room for stubs");
+	fixture_require(nr < FIXTURE_STUBS && bytes <= FIXTURE_STUB_BYTES, "no room for stubs");
 	memcpy(stub, start, bytes);
 	memcpy(stub + bytes - sizeof(literals), &literals, sizeof(literals));
 	return (fixture_function *)(uintptr_t)stub;

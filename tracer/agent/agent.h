@@ -48,6 +48,8 @@
 #define AGENT_CACHE_ENTRIES (1u << 14)
 #define AGENT_GAPS 4096
 #define AGENT_SAMPLED (1u << 16)
+#define AGENT_SAMPLED_WAYS 8u
+#define AGENT_SAMPLED_LINES (AGENT_SAMPLED / AGENT_SAMPLED_WAYS)
 #define AGENT_RULES_BYTES (256ul << 20)
 
 /* Module id of the agent's own code: such frames are in no recorded stack. */
@@ -101,13 +103,13 @@ struct agent_ring {
 
 /*
  * A stack is a path in a tree, from its outermost frame (nearest to a root) to the line that
- * called the allocator; equal stacks have the same node.  Nodes are written once and then
- * never changed; a node is there for whoever got its number from a record.
+ * called the allocator; equal stacks have the same node.  Frame and parent are written once and
+ * then never changed; a node is there for whoever got its number from a record.
  */
 struct agent_node {
 	code_t frame;		/* as in struct walk */
 	uint32_t parent;
-	uint32_t unused;
+	uint32_t child;		/* that was looked for last: a guess, for agents */
 };
 
 #define AGENT_ROOT 0		/* the walk reached the outermost frame, or could not go on */
@@ -207,6 +209,7 @@ struct agent_state {
 	uint32_t unused;
 	int64_t sample_bytes;		/* 0: every call; else the mean distance of samples */
 	int64_t gaps[AGENT_GAPS];	/* exponentially distributed, mean sample_bytes */
+	uint8_t sampled_near[AGENT_SAMPLED_LINES];	/* how many, at least, are in that line */
 	taddr_t sampled[AGENT_SAMPLED];	/* live blocks that were sampled: a set */
 	uint64_t caches[AGENT_CACHES][AGENT_CACHE_ENTRIES];
 	struct agent_thread threads[AGENT_THREADS];
@@ -237,6 +240,8 @@ struct agent_literals {
 	taddr_t before, after;		/* the hooks */
 	taddr_t real;			/* the displaced code, which goes on in the function */
 	struct agent_function function;
+	taddr_t table;			/* agent_state.threads or .sampled_near, as `lean` wants */
+	uint64_t lean;			/* layout.h: what the stub itself does, under sampling */
 };
 
 /*

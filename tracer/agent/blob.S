@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The agent's image, AGENT_BLOB being its file, as part of the tracer. */
+/* The agent's image and its unwind rules, files AGENT_BLOB and AGENT_RULES, in the tracer. */
 	.section .rodata
 
-	.globl	agent_blob
-	.type	agent_blob, @object
+	.macro object name, file
+	.globl	\name
+	.type	\name, @object
 	.balign	64
-agent_blob:
-	.incbin	AGENT_BLOB
-	.size	agent_blob, . - agent_blob
+\name:
+	.incbin	"\file"
+	.size	\name, . - \name
 
-	.globl	agent_blob_end
-	.type	agent_blob_end, @object
-agent_blob_end:
+	.globl	\name\()_end
+	.type	\name\()_end, @object
+\name\()_end:
+	.endm
+
+object agent_blob, AGENT_BLOB
+object agent_rules, AGENT_RULES
 
 	.section .note.GNU-stack, "", @progbits

@@ -2,12 +2,9 @@
 /* Searches the map, and keeps the caches of four maps apart. */
 #include "code.h"
 
-#include "../unwind/step.h"
-
 #define RENEWING (1ull << 32)		/* in a cache's first word: somebody empties it */
 
 const struct rule agent_rule_none = { .kind = RULE_NONE };
-const struct rule agent_rule_signal = { .kind = RULE_SIGNAL };
 
 bool agent_codes_renew(uint64_t *cache, uint32_t generation)
 {
@@ -23,34 +20,11 @@ bool agent_codes_renew(uint64_t *cache, uint32_t generation)
 	return agent_swap(&cache[0], RENEWING | generation, (uint64_t)generation);
 }
 
-/*
- * A trampoline's own bytes tell that it is one.  They are read in modules only: anonymous code
- * may be gone, or be readable no more, before the tracer knows.
- */
-static bool is_sigreturn(const struct unwind_range *range, taddr_t pc)
-{
-	static const uint8_t code[STEP_SIGRETURN_BYTES] = STEP_SIGRETURN_CODE;
-	const volatile uint8_t *bytes = (const volatile uint8_t *)(uintptr_t)pc;
-
-	if (!range->module || range->module == AGENT_MODULE || pc < range->start ||
-	    pc >= range->end || range->end - pc < sizeof(code))
-		return false;
-	for (unsigned i = 0; i < sizeof(code); i++)
-		if (bytes[i] != code[i])
-			return false;
-	return true;
-}
-
 /* Packed as in an entry; for a table larger than that AGENT_CODE_RULES, with the rule itself. */
 static uint32_t rule_of(const struct unwind_range *range, taddr_t place, struct agent_code *code)
 {
 	uint32_t row, rule;
 
-	/* A handler's return address is the trampoline's first byte. */
-	if (is_sigreturn(range, place + 1)) {
-		code->rule = &agent_rule_signal;
-		return AGENT_CODE_SIGNAL;
-	}
 	if (!lookup_row(range, place, &row))
 		return AGENT_CODE_NONE;
 	rule = lookup_rule_index(range->rules, row);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the map says of a place in the code: module and unwind rule, through a cache of answers.
+ * The code itself is never read: it may be gone before the map says so.
  *
  *   entry   63..30 place >> 14   29..23 generation / AGENT_CACHES   22..12 range   11..0 rule
  *
@@ -28,13 +29,11 @@ struct agent_codes {
 };
 
 extern const struct rule agent_rule_none __attribute__((visibility("hidden")));
-extern const struct rule agent_rule_signal __attribute__((visibility("hidden")));
 
 #define AGENT_CODE_LOW_BITS 14
 #define AGENT_CODE_RANGES 0x7ffu	/* this one: not executable memory */
-#define AGENT_CODE_RULES 0xffdu		/* fewer: rules of the range's table */
-#define AGENT_CODE_NONE 0xffeu
-#define AGENT_CODE_SIGNAL 0xfffu
+#define AGENT_CODE_RULES 0xffeu		/* fewer: rules of the range's table */
+#define AGENT_CODE_NONE 0xfffu
 
 _Static_assert(AGENT_CACHE_ENTRIES == 1 << AGENT_CODE_LOW_BITS, "an entry's place is 14 bits");
 
@@ -91,8 +90,6 @@ static inline struct agent_code agent_code_unpack(const struct agent_map *map, u
 	code.module = map->ranges[range].module;
 	if (AGENT_LIKELY(rule < AGENT_CODE_RULES))
 		code.rule = &rules_table(map->ranges[range].rules)[rule];
-	else if (rule == AGENT_CODE_SIGNAL)
-		code.rule = &agent_rule_signal;
 	return code;
 }
 

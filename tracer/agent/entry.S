@@ -10,20 +10,26 @@
  *
  * Return addresses are neither written nor moved (shadow stacks), vector registers are not
  * touched.  The word at S-80 stays until the stub is left: by it calls.c knows a stub's frame.
+ *
+ * A handler may come at any instruction, so each one that moves the stack pointer says so in the
+ * unwind data (CFA = S+8); probe/detour_rules.c copies its rules along with the code.
  */
+#include "layout.h"
+
 #define REGISTERS 72
 #define RESULTS 80
 
 	.macro save_registers
-	push	%r11
-	push	%r10
-	push	%r9
-	push	%r8
-	push	%rax
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%rdi
+	.irp	register, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	push	%\register
+	.cfi_adjust_cfa_offset 8
+	.endr
+	.endm
+
+	/* Flags stay as they are. */
+	.macro move_sp bytes
+	lea	\bytes(%rsp), %rsp
+	.cfi_adjust_cfa_offset -(\bytes)
 	.endm
 
 	/* Flags stay as they are. */
@@ -48,8 +54,9 @@
 	.endm
 
 	.macro literals label
+	.cfi_endproc
 	.balign	16, 0xcc	/* so that the template ends with them */
-\label:	.fill	4, 8, 0
+\label:	.fill	6, 8, 0
 	.endm
 
 	.macro template name
@@ -59,20 +66,87 @@
 \name:
 	.endm
 
+	/*
+	 * Sampling: nearly no call is drawn, and nearly no block that is freed was.  That is found
+	 * out right here, in what lies below the stack pointer, which nobody else may use.  What
+	 * is in doubt goes the whole way: a call that is drawn, one of 0 bytes, a thread whose
+	 * place is not its first one.
+	 *
+	 * As agent_sample() and agent_thread_get() in C.
+	 */
+	.macro keep_lean
+	mov	%rax, -8(%rsp)
+	mov	%rcx, -16(%rsp)
+	mov	%rdx, -24(%rsp)
+	.endm
+
+	.macro restore_lean
+	mov	-8(%rsp), %rax
+	mov	-16(%rsp), %rcx
+	mov	-24(%rsp), %rdx
+	.endm
+
+	.macro lean_alloc literals, whole
+	keep_lean
+	mov	%rdi, %rdx
+	cmpb	$AGENT_LEAN_ARRAY, \literals+40(%rip)
+	jne	6f
+	imul	%rsi, %rdx
+	jo	7f
+6:	rdfsbase %rax
+	movabs	$AGENT_GOLDEN, %rcx
+	imul	%rax, %rcx
+	shr	$AGENT_THREADS_SHIFT, %rcx
+	and	$AGENT_THREADS_MASK, %ecx
+	imul	$AGENT_THREAD_BYTES, %rcx, %rcx
+	add	\literals+32(%rip), %rcx
+	cmp	%rax, (%rcx)
+	jne	7f
+	mov	AGENT_THREAD_SAMPLE_LEFT(%rcx), %rax
+	test	%rdx, %rdx
+	jz	7f
+	cmp	%rax, %rdx
+	jae	7f
+	sub	%rdx, %rax
+	mov	%rax, AGENT_THREAD_SAMPLE_LEFT(%rcx)
+	restore_lean
+	jmp	*\literals+16(%rip)
+7:	restore_lean
+	jmp	\whole
+	.endm
+
+	.macro lean_free literals, whole
+	keep_lean
+	movabs	$AGENT_GOLDEN, %rax
+	imul	%rdi, %rax
+	shr	$AGENT_LINES_SHIFT, %rax
+	and	$AGENT_LINES_MASK, %eax
+	mov	\literals+32(%rip), %rcx
+	cmpb	$0, (%rcx, %rax)
+	restore_lean
+	jne	\whole
+	jmp	*\literals+16(%rip)
+	.endm
+
 	.text
 
 template agent_call
-	call_before 9f
+	.cfi_startproc
+	cmpb	$0, 9f+40(%rip)
+	jne	5f
+4:	call_before 9f
 	test	%eax, %eax
 	restore_registers
 	jnz	1f
-	lea	REGISTERS(%rsp), %rsp
+	.cfi_remember_state
+	move_sp	REGISTERS
 	jmp	*9f+16(%rip)
+	.cfi_restore_state
 1:	call	*9f+16(%rip)
 	.globl	agent_call_return
 	.hidden	agent_call_return
 agent_call_return:
-	lea	-8(%rsp), %rsp
+	move_sp	-8
 	save_registers
 	lea	RESULTS(%rsp), %rdi
 	lea	9f+24(%rip), %rsi
@@ -80,16 +154,22 @@ agent_call_return:
 	mov	%rax, %rcx
 	call	*9f+8(%rip)
 	restore_registers
-	lea	RESULTS+REGISTERS(%rsp), %rsp
+	move_sp	RESULTS+REGISTERS
 	ret
+	.cfi_def_cfa_offset 8
+5:	lean_alloc 9f, 4b
 literals 9
 template agent_call_end
 
 template agent_jump
-	call_before 9f
+	.cfi_startproc
+	cmpb	$0, 9f+40(%rip)
+	jne	5f
+4:	call_before 9f
 	restore_registers
-	lea	REGISTERS(%rsp), %rsp
+	move_sp	REGISTERS
 	jmp	*9f+16(%rip)
+5:	lean_free 9f, 4b
 literals 9
 template agent_jump_end
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Open addressing with linear probing.  Two threads that add the same node race for its place;
+ * Open addressing.  The table is larger than any cache, and so are the nodes of a large program;
+ * but a stack's nodes were mostly made one after the other.  So a node's first places are near
+ * its parent's number, which keeps those of a stack together; where they are taken, as below a
+ * parent of many children, the others are anywhere.  Two threads that add the same node race for its place;
  * the loser's node is wasted.
  */
 #include "tree.h"
@@ -8,11 +11,21 @@
 #define NODES_MAX (AGENT_NODES - AGENT_FIRST_NODE)
 #define PROBES 4096		/* never needed while at most three quarters are full */
 
-static uint32_t first_place(uint32_t parent, code_t frame)
+#define NEAR_PROBES 8
+#define NEAR_PLACES 64u
+
+struct places {
+	uint32_t near, far;
+};
+
+static struct places places_of(uint32_t parent, code_t frame)
 {
 	uint64_t hash = (frame ^ parent * 0xbf58476d1ce4e5b9ull) * 0x9e3779b97f4a7c15ull;
 
-	return (uint32_t)(hash >> 40) & (AGENT_NODE_PLACES - 1);
+	return (struct places){
+		.near = parent + parent / 4 + (uint32_t)(hash >> 32) % NEAR_PLACES,
+		.far = (uint32_t)(hash >> 40),
+	};
 }
 
 /* 0: the tree is full. */
@@ -38,19 +51,21 @@ static bool is_node(uint32_t node, uint32_t parent, code_t frame)
 }
 
 /* The i-th place to look at. */
-static uint32_t *place_at(uint32_t first, uint32_t i)
+static uint32_t *place_at(struct places places, uint32_t i)
 {
+	uint32_t first = i < NEAR_PROBES ? places.near : places.far;
+
 	return &agent_state.shared->places[(first + i) & (AGENT_NODE_PLACES - 1)];
 }
 
 /* No equal node lay before the i-th place. */
-static __attribute__((noinline)) uint32_t insert(uint32_t first, uint32_t i, uint32_t parent,
+static __attribute__((noinline)) uint32_t insert(struct places places, uint32_t i, uint32_t parent,
 						 code_t frame)
 {
 	uint32_t node = claim(parent, frame);
 
 	for (; node && i < PROBES; i++) {
-		uint32_t *place = place_at(first, i);
+		uint32_t *place = place_at(places, i);
 
 		if (agent_swap(place, 0, node))
 			return node;
@@ -60,12 +75,26 @@ static __attribute__((noinline)) uint32_t insert(uint32_t first, uint32_t i, uin
 	return AGENT_ROOT_CUT;
 }
 
-uint32_t agent_tree_add(uint32_t parent, code_t frame)
+static uint32_t find_or_insert(uint32_t parent, code_t frame)
 {
-	uint32_t first = first_place(parent, frame), node, i;
+	struct places places = places_of(parent, frame);
+	uint32_t node, i;
 
-	for (i = 0; i < PROBES && (node = agent_load(place_at(first, i))); i++)
+	for (i = 0; i < PROBES && (node = agent_load(place_at(places, i))); i++)
 		if (AGENT_LIKELY(is_node(node, parent, frame)))
 			return node;
-	return i < PROBES ? insert(first, i, parent, frame) : AGENT_ROOT_CUT;
+	return i < PROBES ? insert(places, i, parent, frame) : AGENT_ROOT_CUT;
+}
+
+/* The table is larger than any cache: most often the same child is wanted as the last time. */
+uint32_t agent_tree_add(uint32_t parent, code_t frame)
+{
+	uint32_t *guess = &agent_state.shared->nodes[parent].child;
+	uint32_t node = __atomic_load_n(guess, __ATOMIC_RELAXED);
+
+	if (node >= AGENT_FIRST_NODE && is_node(node, parent, frame))
+		return node;
+	node = find_or_insert(parent, frame);
+	__atomic_store_n(guess, node, __ATOMIC_RELAXED);
+	return node;
 }

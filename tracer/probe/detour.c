@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../agent/blob.h"
+#include "../agent/layout.h"
 
 #define STUB_ALIGN 16
 
@@ -98,7 +99,7 @@ static const struct agent_header *header(void)
 }
 
 /* A free is told of before it happens; what happens in it matters only if that is a call. */
-static bool is_left_for_good(const struct function *function)
+bool detour_is_left_for_good(const struct function *function)
 {
 	return function->kind->call == CALL_LOADER ||
 	       (function->kind->call == CALL_FREE && !function->may_nest);
@@ -123,15 +124,31 @@ static struct agent_literals literals_of(const struct detour *detour,
 	};
 }
 
+/* What the stub finds out by itself: not where a call that is not drawn has to be wrapped. */
+static void make_lean(struct agent_literals *literals, bool jump, taddr_t base)
+{
+	const struct agent_function *function = &literals->function;
+	taddr_t state = base + AGENT_TEXT_BYTES;
+
+	if (jump && function->call == CALL_FREE && function->pointer_argument == 0) {
+		literals->lean = AGENT_LEAN_FREE;
+		literals->table = state + offsetof(struct agent_state, sampled_near);
+	} else if (!function->may_nest && (function->call == CALL_ALLOC_ARRAY ||
+		   (function->call == CALL_ALLOC && function->size_argument == 0))) {
+		literals->lean = function->call == CALL_ALLOC ? AGENT_LEAN_ALLOC : AGENT_LEAN_ARRAY;
+		literals->table = state + offsetof(struct agent_state, threads);
+	}
+}
+
 static taddr_t align(taddr_t address)
 {
 	return (address + STUB_ALIGN - 1) & ~(taddr_t)(STUB_ALIGN - 1);
 }
 
 int detour_place(struct detour *detour, const struct function *function, struct memory *memory,
-		 taddr_t slot, taddr_t base)
+		 taddr_t slot, const struct implant *implant)
 {
-	bool jump = is_left_for_good(function);
+	bool jump = detour_is_left_for_good(function);
 	uint32_t start = jump ? header()->jump : header()->call;
 	size_t bytes = (jump ? header()->jump_end : header()->call_end) - start;
 	uint8_t code[ZONE_SLOT_BYTES];
@@ -145,7 +162,9 @@ int detour_place(struct detour *detour, const struct function *function, struct 
 	copied = prologue_copy(&detour->prologue, detour->copy, code + (detour->copy - detour->stub));
 	if (copied < 0)
 		return (int)copied;
-	literals = literals_of(detour, function, base);
+	literals = literals_of(detour, function, implant->base);
+	if (implant->leans)
+		make_lean(&literals, jump, implant->base);
 	memcpy(code, agent_blob + start, bytes);
 	memcpy(code + bytes - sizeof(literals), &literals, sizeof(literals));
 	detour->end = detour->copy + (taddr_t)copied;

@@ -15,6 +15,7 @@
 #include "../arch/arch.h"
 #include "../target/memory.h"
 #include "functions.h"
+#include "implant.h"
 #include "zones.h"
 
 struct detour {
@@ -42,9 +43,12 @@ enum detour_refusal detour_plan(const struct functions *functions, uint32_t func
 			const struct memread *code, const struct memread *file,
 			struct detour *out);
 
+/* Its stub goes on to the function by a jump (agent_jump in agent/entry.S). */
+bool detour_is_left_for_good(const struct function *function);
+
 /* Writes stub and copy into a slot of a zone; the function itself is not touched yet. */
 int detour_place(struct detour *detour, const struct function *function, struct memory *memory,
-		 taddr_t slot, taddr_t agent_base);
+		 taddr_t slot, const struct implant *implant);
 
 /* Writes the jump.  All threads held, and none of them within the bytes it takes. */
 int detour_arm(const struct detour *detour, struct memory *memory);

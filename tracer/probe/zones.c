@@ -23,10 +23,11 @@ taddr_t zones_take(struct zones *zones, const struct module *module)
 {
 	for (size_t i = 0; i < zones->nr; i++) {
 		struct zone *zone = &zones->items[i];
-		unsigned slot = (unsigned)__builtin_ctz(~zone->used);
+		unsigned slot;
 
 		if (zone->used == UINT32_MAX || !reaches(module, zone->start, zone->end))
 			continue;
+		slot = (unsigned)__builtin_ctz(~zone->used);
 		zone->used |= 1u << slot;
 		return zone->start + slot * ZONE_SLOT_BYTES;
 	}
@@ -41,6 +42,30 @@ void zones_give_back(struct zones *zones, taddr_t slot)
 				~(1u << (slot - zones->items[i].start) / ZONE_SLOT_BYTES);
 }
 
+struct zone_slot *zones_describe(struct zones *zones, taddr_t place)
+{
+	struct zone_slot *slot = NULL;
+
+	for (size_t i = 0; i < zones->nr; i++) {
+		struct zone *zone = &zones->items[i];
+
+		if (place < zone->start || place >= zone->end)
+			continue;
+		zone->is_described = false;
+		slot = &zone->slots[(place - zone->start) / ZONE_SLOT_BYTES];
+		slot->nr = 0;
+	}
+	return slot;
+}
+
+int zone_slot_add(struct zone_slot *slot, uint32_t at, const struct rule *rule)
+{
+	if (slot->nr == ZONE_ROWS)
+		return -ENOSPC;
+	slot->rows[slot->nr++] = (struct zone_row){ .at = at, .rule = *rule };
+	return 0;
+}
+
 /* How far a place in [start, end) is from the module, and which one is the nearest. */
 static uint64_t nearest(const struct module *module, taddr_t start, taddr_t end, taddr_t *place)
 {
@@ -52,12 +77,14 @@ static uint64_t nearest(const struct module *module, taddr_t start, taddr_t end,
 	return start - module->extent.end;
 }
 
-/* The far end of a gap that is not free for all of it, as far as the module reaches. */
-static taddr_t far_end(const struct module *module, taddr_t end)
+/* The far end of a gap that is not free for all of it, as far as the module reaches; 0: it does
+ * not reach the gap. */
+static taddr_t far_end(const struct module *module, taddr_t start, taddr_t end)
 {
 	taddr_t reach = (module->extent.end + REACH - 2 * ZONE_BYTES) & ~(taddr_t)4095;
+	taddr_t place = reach < end - ZONE_BYTES ? reach : end - ZONE_BYTES;
 
-	return reach < end - ZONE_BYTES ? reach : end - ZONE_BYTES;
+	return place >= start && reaches(module, place, place + ZONE_BYTES) ? place : 0;
 }
 
 static bool has_word(const struct mapping *mapping, const char *word)
@@ -80,8 +107,9 @@ static void consider(struct choice *choice, const struct module *module,
 		return;
 	distance = nearest(module, start, end, &place);
 	/* Behind the program is where the heap will be, if there is none yet. */
-	if (has_word(below, "[heap]") || (module->is_program && place > module->extent.end)) {
-		choice->last_resort = far_end(module, end);
+	if (has_word(below, "[heap]") || (module->is_program && place >= module->extent.end)) {
+		if (!choice->last_resort)
+			choice->last_resort = far_end(module, start, end);
 		return;
 	}
 	if (!reaches(module, place, place + ZONE_BYTES) || distance >= choice->distance)

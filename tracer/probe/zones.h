@@ -8,16 +8,34 @@
 #ifndef MEMTRACE_PROBE_ZONES_H
 #define MEMTRACE_PROBE_ZONES_H
 
+#include "../../symbolizer/rules.h"
 #include "../target/maps.h"
 #include "../target/modules.h"
 
-#define ZONE_SLOT_BYTES 512
+#define ZONE_SLOT_BYTES 640
 #define ZONE_SLOTS 32
 #define ZONE_BYTES (ZONE_SLOT_BYTES * ZONE_SLOTS)
+
+/* How a frame is left from this offset in the slot on, up to the next row's. */
+struct zone_row {
+	uint32_t at;
+	struct rule rule;
+};
+
+#define ZONE_ROWS 40
+
+struct zone_slot {
+	uint32_t nr;		/* rows, in order; 0: nothing was written there yet */
+	struct zone_row rows[ZONE_ROWS];
+};
 
 struct zone {
 	taddr_t start, end;
 	uint32_t used;		/* a bit for each slot */
+	bool is_described;	/* rules are those of its slots */
+	const struct rules *rules;	/* published last, as the tracer has them; NULL: none */
+	/* A slot given back keeps its rows, as it keeps its code, until it is used again. */
+	struct zone_slot slots[ZONE_SLOTS];
 };
 
 struct zones {
@@ -28,6 +46,11 @@ struct zones {
 /* A slot that the module reaches; 0: there is none left. */
 taddr_t zones_take(struct zones *zones, const struct module *module);
 void zones_give_back(struct zones *zones, taddr_t slot);
+
+/* Empties the rows of a slot that was taken, to be filled with zone_slot_add(). */
+struct zone_slot *zones_describe(struct zones *zones, taddr_t slot);
+/* In order; -ENOSPC: that were too many. */
+int zone_slot_add(struct zone_slot *slot, uint32_t at, const struct rule *rule);
 
 /* An address for a new one; 0: there is no gap within reach.  Gaps that the heap or a stack
  * will grow into are not used, or at their far end if there is no other. */
