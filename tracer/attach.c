@@ -16,13 +16,15 @@
 #include "dispatch.h"
 #include "signals.h"
 #include "target/procfs.h"
+#include "target/urgency.h"
 
 #define HOLD_TICK_MS 5
 #define ASK_AGAIN_NS 20000000
 #define GIVE_UP_NS 10000000000
 #define ARM_TRIES 20
-#define LEAVE_TRIES 12
-#define LEAVE_WAIT_MS 32
+#define LEAVE_NS 15000000000
+#define ORPHANS_MOST 8
+#define LEAVE_WAIT_MOST_MS 128
 
 /* Until every thread stands still.  -ETIMEDOUT: one does not. */
 static int await_held(struct trace *trace, struct process *process)
@@ -102,6 +104,12 @@ static int open_again(struct process *process)
 	return memory_open(&process->memory, tid);
 }
 
+/* A second Ctrl-C skips what takes long. */
+static bool is_in_a_hurry(void)
+{
+	return signals_end_requests() > 1;
+}
+
 /* They go on for a moment, and are held again. */
 static int let_run(struct trace *trace, struct run *run, unsigned milliseconds)
 {
@@ -115,16 +123,22 @@ static int let_run(struct trace *trace, struct run *run, unsigned milliseconds)
 	return await_held(trace, run->process);
 }
 
-/* A thread that is in the agent has to leave it first.  Nobody can enter any more. */
+/* A thread that is in a stub, perhaps waiting for a lock of its allocator, has to leave it first.
+ * Nobody can enter any more. */
 static void leave(struct trace *trace, struct run *run, struct jump *jump)
 {
+	uint64_t began_ns = clock_ns();
+	unsigned wait_ms = 1, execs = run->facts.execs;
 	int error = jump_leave(jump);
 
-	for (unsigned i = 0; error == -EBUSY && i < LEAVE_TRIES; i++) {
-		error = let_run(trace, run, i < 5 ? 1u << i : LEAVE_WAIT_MS);
-		if (run->process->ended || error)
+	while (error == -EBUSY && clock_ns() - began_ns < LEAVE_NS && !is_in_a_hurry()) {
+		error = let_run(trace, run, wait_ms);
+		run->facts.detach_pause_ns -= wait_ms * 1000000ull; /* that was none */
+		/* With an exec it is gone, and perhaps `jump` with it. */
+		if (run->process->ended || error || run->facts.execs != execs)
 			return;
 		error = jump_leave(jump);
+		wait_ms = wait_ms < LEAVE_WAIT_MOST_MS ? 2 * wait_ms : wait_ms;
 	}
 	if (error)
 		message_warn("pid %d: some memory of ours stays mapped, unused: %s",
@@ -146,6 +160,7 @@ static void restore(struct trace *trace, struct run *run)
 	process_detach(&trace->targets, run->process);
 }
 
+/* Jumps take a thread that can run system calls, which may be none just now. */
 static int arm(struct trace *trace, struct run *run)
 {
 	int error = -EAGAIN;
@@ -165,14 +180,17 @@ static int arm(struct trace *trace, struct run *run)
 
 int attach_arm(struct trace *trace, struct run *run)
 {
-	int error = hold_all(trace, run);
+	int error;
 
+	urgency_begin();
+	error = hold_all(trace, run);
 	if (!error)
 		error = arm(trace, run);
 	if (run->probe)
 		run->probe->wants_hold = false;
 	run->wants_arm = false;
 	process_release(run->process);
+	urgency_end();
 	return error;
 }
 
@@ -200,48 +218,60 @@ void attach_serve(struct trace *trace)
 			serve(trace, trace->runs.items[i]);
 }
 
-/* What a tracer that was killed has left behind is taken out first. */
-static int remove_orphan(struct trace *trace, struct run *run)
+static int take_out(struct trace *trace, struct run *run, struct jump *orphan)
 {
-	struct process *process = run->process;
-	pid_t tid = process->memory.tid;
-	struct jump *orphan;
-	int error = memory_open(&process->memory, tid);
+	int error = jump_restore(orphan);
 
-	if (!error && !jump_adopt(&trace->targets, process, &orphan)) {
-		message_debug("pid %d: taking out what a memtrace that was killed has left",
-			      process->pid);
-		error = hold_all(trace, run);
-		if (!error)
-			error = jump_restore(orphan);
-		if (!error)
-			error = jump_disarm(orphan);
-		if (!error)
-			leave(trace, run, orphan);
-		process_release(process);
+	message_debug("pid %d: taking out what a memtrace that was killed has left",
+		      run->process->pid);
+	if (!error)
+		error = jump_disarm(orphan);
+	if (!error)
+		leave(trace, run, orphan);
+	run->facts.detach_pause_ns = 0;
+	return error;
+}
+
+/* What tracers that were killed have left behind is taken out first.  An exec that comes in
+ * between takes it out as well. */
+static int remove_orphans(struct trace *trace, struct run *run)
+{
+	struct jump *orphan;
+	int error = hold_all(trace, run);
+
+	for (unsigned i = 0; !error && !run->facts.execs && i < ORPHANS_MOST; i++) {
+		if (jump_adopt(&trace->targets, run->process, &orphan))
+			break;
+		error = take_out(trace, run, orphan);
 		jump_destroy(orphan);
 	}
+	process_release(run->process);
+	return error;
+}
+
+/* Without holding anything, since there is none nearly always. */
+static int look_for_orphans(struct trace *trace, struct run *run)
+{
+	struct process *process = run->process;
+	int error = memory_open(&process->memory, process->memory.tid);
+	pid_t tid;
+
+	if (!error && jump_has_orphan(process))
+		error = remove_orphans(trace, run);
+	if (run->probe)
+		return error; /* after an exec: all is open */
 	tid = process->memory.tid;
 	memory_close(&process->memory);
 	process->memory.tid = tid;
 	return error;
 }
 
-int attach_run(struct trace *trace, struct run *run)
+/* Holds, patches, and lets go; the pause is what the target's last thread has of it. */
+static int attach_held(struct trace *trace, struct run *run)
 {
-	uint64_t held_ns;
-	int error;
+	uint64_t held_ns = clock_ns();
+	int error = hold_all(trace, run);
 
-	run->process->memory.tid = live_thread(run->process->pid);
-	error = remove_orphan(trace, run);
-	if (!error)
-		error = run_open(run);
-	if (error) {
-		process_detach(&trace->targets, run->process);
-		return error;
-	}
-	held_ns = clock_ns();
-	error = hold_all(trace, run);
 	if (!error)
 		error = open_again(run->process);
 	if (!error)
@@ -255,22 +285,47 @@ int attach_run(struct trace *trace, struct run *run)
 	return 0;
 }
 
-void detach_run(struct trace *trace, struct run *run)
+int attach_run(struct trace *trace, struct run *run)
+{
+	int error;
+
+	run->process->memory.tid = live_thread(run->process->pid);
+	error = look_for_orphans(trace, run);
+	if (!error && !run->probe)
+		error = run_open(run);
+	if (error) {
+		process_detach(&trace->targets, run->process);
+		return error;
+	}
+	urgency_begin();
+	error = attach_held(trace, run);
+	urgency_end();
+	return error;
+}
+
+static void detach_held(struct trace *trace, struct run *run)
 {
 	uint64_t held_ns = clock_ns();
 	int error;
 
+	process_hold(run->process);
+	error = await_held(trace, run->process);
+	if (error == -ETIMEDOUT)
+		message_warn("pid %d: a thread does not stop; the others are let go",
+			     run->process->pid);
+	if (!run->process->ended)
+		restore(trace, run);
+	run->facts.detach_pause_ns += clock_ns() - held_ns;
+}
+
+void detach_run(struct trace *trace, struct run *run)
+{
 	if (run->over)
 		return;
 	if (!run->process->ended) {
-		process_hold(run->process);
-		error = await_held(trace, run->process);
-		if (error == -ETIMEDOUT)
-			message_warn("pid %d: a thread does not stop; the others are let go",
-				     run->process->pid);
-		if (!run->process->ended)
-			restore(trace, run);
-		run->facts.detach_pause_ns = clock_ns() - held_ns;
+		urgency_begin();
+		detach_held(trace, run);
+		urgency_end();
 	}
 	(void)run_finish(run);
 }

@@ -118,6 +118,18 @@ struct sums {
 	size_t growing;
 };
 
+static void add_heap(struct sums *sums, const struct heap *heap)
+{
+	const struct site_estimate *estimate = &heap->estimate;
+
+	sums->allocs += heap->sample_bytes ? estimate_whole(estimate->allocated.blocks)
+					   : heap->totals.allocs;
+	sums->live_bytes += heap->sample_bytes ? estimate->live.bytes : heap->totals.live_bytes;
+	for (uint32_t id = 0; id < sites_count(heap->sites); id++)
+		sums->growing += sites_get(heap->sites, id)->live_blocks &&
+				 sites_growing(heap->sites, id);
+}
+
 static struct sums sum_up(const struct trace *trace)
 {
 	struct sums sums = { 0 };
@@ -125,13 +137,11 @@ static struct sums sum_up(const struct trace *trace)
 	for (size_t i = 0; i < trace->runs.nr; i++) {
 		const struct run *run = trace->runs.items[i];
 
-		sums.allocs += run->heap.totals.allocs;
-		sums.live_bytes += run->heap.totals.live_bytes;
+		probe_lock(run->probe);
+		add_heap(&sums, &run->heap);
+		probe_unlock(run->probe);
 		if (run->probe && !run->over)
 			sums.handling_ns += run->past.handling_ns + run->probe->stats.handling_ns;
-		for (uint32_t id = 0; id < sites_count(run->heap.sites); id++)
-			sums.growing += sites_get(run->heap.sites, id)->live_blocks &&
-					sites_growing(run->heap.sites, id);
 	}
 	return sums;
 }

@@ -76,6 +76,7 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 		free(run);
 		return -ENOMEM;
 	}
+	heap_sample(&run->heap, options->sample_bytes);
 	run->options = options;
 	run->attention = attention;
 	run->targets = targets;
@@ -86,6 +87,7 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 	run->facts.pid = process->pid;
 	run->facts.launched = process->launched;
 	run->facts.engine = ENGINE_NAME_BREAK;
+	run->facts.sample_bytes = options->sample_bytes;
 	run->epoch_ns = clock_ns();
 	learn_names(run);
 	*out = run;
@@ -114,6 +116,7 @@ static int make_probe(struct run *run)
 		.depth = run->options->depth,
 		.unwinder = run->options->unwinder,
 		.engine = run->options->engine,
+		.sample_bytes = (int64_t)run->options->sample_bytes,
 		.targets = run->targets,
 		.epoch_ns = run->epoch_ns,
 		.event = take_event,
@@ -171,6 +174,7 @@ static void add_stats(struct probe_stats *sum, const struct probe_stats *more)
 	sum->lost_walks += more->lost_walks;
 	sum->missed += more->missed;
 	sum->unarmed += more->unarmed;
+	sum->unsampled += more->unsampled;
 }
 
 int run_restart(struct run *run)
@@ -180,7 +184,7 @@ int run_restart(struct run *run)
 
 	if (run->probe)
 		add_stats(&run->past, &run->probe->stats);
-	run->past.missed = run->past.unarmed = 0; /* of a map that is gone too */
+	run->past.missed = run->past.unarmed = run->past.unsampled = 0; /* of a map that is gone too */
 	probe_destroy(run->probe);
 	run->probe = NULL;
 	memory_close(&run->process->memory);
@@ -202,6 +206,8 @@ void run_tick(struct run *run, uint64_t now_ns)
 	heap_tick(&run->heap, now_ns - run->epoch_ns);
 	probe_unlock(run->probe);
 	probe_tick(run->probe);
+	if (run->probe->wants_hold)
+		*run->attention = true;
 }
 
 static int list_functions(struct run *run)
@@ -258,6 +264,8 @@ static const char *why_incomplete(const struct run *run)
 		return "no allocation function was found in it";
 	if (run->probe->stats.unarmed)
 		return "an allocation function could not be traced";
+	if (probe_dropped(run->probe) > run->probe->stats.missed && run->options->sample_bytes)
+		return "samples were lost: too many of them are live; a coarser --sample is needed";
 	if (probe_dropped(run->probe) > run->probe->stats.missed)
 		return "events were lost: the target was faster than the tracer";
 	if (run->probe->stats.missed)
@@ -291,6 +299,7 @@ int run_finish(struct run *run)
 		run->facts.dropped = probe_dropped(run->probe);
 	}
 	run->facts.stops = run->past.stops;
+	run->facts.unsampled = run->past.unsampled;
 	run->facts.stopped_ns = run->past.handling_ns;
 	run->facts.incomplete = why_incomplete(run);
 	heap_tick(&run->heap, run->facts.duration_ns);

@@ -9,6 +9,7 @@ static volatile sig_atomic_t end_requests, ticked;
 
 static const int handled[] = {
 	SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU,
+	SIGXFSZ,
 };
 #define NR_HANDLED (sizeof(handled) / sizeof(handled[0]))
 static struct sigaction found[NR_HANDLED];
@@ -28,7 +29,8 @@ static void (*handler_of(int signal, bool with_command))(int)
 	switch (signal) {
 	case SIGALRM:
 		return on_tick;
-	case SIGPIPE: /* writes fail with EPIPE instead */
+	case SIGPIPE: /* writes fail with EPIPE or EFBIG instead */
+	case SIGXFSZ:
 	case SIGTTIN:
 	case SIGTTOU:
 		return SIG_IGN;

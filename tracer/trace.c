@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include "dispatch.h"
 #include "progress.h"
 #include "signals.h"
+#include "target/procfs.h"
 
 /* Runs as short as this are worth a finer clock. */
 #define SHORT_NS 2000000000
@@ -62,9 +64,32 @@ static void drop_last_run(struct trace *trace)
 	process_destroy(&trace->targets, process);
 }
 
+/* Only the engine jump would do. */
+static void refuse(const struct trace *trace, const char *target, const struct run *run)
+{
+	message_error("%s: %s: %s", target,
+		      trace->options->sample_bytes ? "--sample" : "--engine jump",
+		      run->probe->no_jump);
+}
+
+/* A tracer that was killed lets go of its targets at the very end of its own: it has no memory by
+ * then, but it is still their tracer. */
+static void await_dying_tracer(pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	uint64_t began_ns = clock_ns();
+	long tracer;
+
+	while ((tracer = procfs_status_number(pid, "TracerPid")) > 0 &&
+	       procfs_status_number((pid_t)tracer, "VmSize") < 0 &&
+	       clock_ns() - began_ns < LAST_NS)
+		nanosleep(&pause, NULL);
+}
+
 static int attach_pid(struct trace *trace, pid_t pid)
 {
 	struct process *process;
+	char name[32];
 	struct run *run;
 	int error = process_create(&trace->targets, pid, &process);
 
@@ -72,9 +97,11 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		error = add_run(trace, process, &run);
 	if (error)
 		return error;
+	await_dying_tracer(pid);
 	error = attach_run(trace, run);
+	snprintf(name, sizeof(name), "pid %d", pid);
 	if (error == -ENOTSUP)
-		message_error("pid %d: --engine jump: %s", pid, run->probe->no_jump);
+		refuse(trace, name, run);
 	else if (error)
 		progress_refused(pid, error);
 	if (error) {
@@ -112,8 +139,7 @@ static int launch(struct trace *trace)
 	thread_push_on(process->threads.items[0]);
 	error = attach_arm(trace, run);
 	if (error == -ENOTSUP) {
-		message_error("%s: --engine jump: %s", trace->options->command[0],
-			      run->probe->no_jump);
+		refuse(trace, trace->options->command[0], run);
 		kill(process->pid, SIGKILL);
 		return error;
 	}

@@ -327,7 +327,7 @@ static void test_killed(void **state)
 	kill(pid, SIGKILL);
 	assert_int_equal(injection_call(&injection, SYS_getpid, (uint64_t[6]){ 0 }, &result),
 			 -ESRCH);
-	process->holding = false;
+	process_release(process);
 	finish(process, STOP_KILLED, SIGKILL);
 }
 

@@ -12,6 +12,7 @@
  */
 #include "evacuate.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "../target/procfs.h"
@@ -83,19 +84,22 @@ static bool is_frame_pc(const struct search *search, size_t i)
 
 static taddr_t end_of_mapping(const struct maps *maps, taddr_t address)
 {
-	for (size_t i = 0; i < maps->nr; i++)
-		if (address >= maps->items[i].start && address < maps->items[i].end)
-			return maps->items[i].end;
-	return 0;
+	const struct mapping *mapping = maps_find(maps, address);
+
+	return mapping ? mapping->end : 0;
 }
 
 /* One piece of a stack.  Pieces overlap, so that every frame is seen whole in one of them. */
-static void look_at(struct search *search, taddr_t at, size_t nr, taddr_t start, taddr_t end)
+static void look_at(struct search *search, taddr_t at, size_t nr, taddr_t sp, taddr_t end)
 {
+	taddr_t start = sp & ~(taddr_t)7;
+
 	for (size_t i = 0; i < nr; i++) {
 		if (i + FRAME_WORDS <= nr && is_signal_frame(&search->words[i]))
 			mend_frame(search, at + i * 8, &search->words[i], start, end);
-		else if (concerns(search, search->words[i]) && !is_frame_pc(search, i))
+		/* What looks like a frame may be a return address and what lies behind it. */
+		if (at + i * 8 >= start && concerns(search, search->words[i]) &&
+		    !is_frame_pc(search, i))
 			search->perhaps = true;
 	}
 }
@@ -103,7 +107,9 @@ static void look_at(struct search *search, taddr_t at, size_t nr, taddr_t start,
 static void search_stack(struct search *search, taddr_t sp)
 {
 	const struct memread *memory = &search->process->memory.read;
-	taddr_t start = sp & ~(taddr_t)7, end = end_of_mapping(search->maps, start), at = start;
+	taddr_t start = sp & ~(taddr_t)7, end = end_of_mapping(search->maps, start);
+	/* Of a frame that is being returned from, the first word lies below the stack already. */
+	taddr_t at = start % 4096 ? start - 8 : start;
 
 	if (end > start + STACK_BYTES_MAX)
 		end = start + STACK_BYTES_MAX;
@@ -113,7 +119,7 @@ static void search_stack(struct search *search, taddr_t sp)
 
 		if (got < 8)
 			return;
-		look_at(search, at, (size_t)got / 8, start, end);
+		look_at(search, at, (size_t)got / 8, sp, end);
 		at += bytes < sizeof(search->words) ? bytes : CHUNK_WORDS * 8;
 	}
 }
@@ -160,22 +166,27 @@ static void move_thread(struct search *search, const struct thread *thread)
 		search->inside = evacuation->returns(evacuation->owner, thread, &regs);
 }
 
-void evacuate(struct process *process, const struct evacuation *evacuation, size_t *nr_inside)
+int evacuate(struct process *process, const struct evacuation *evacuation, size_t *nr_inside)
 {
 	struct search *search = malloc(sizeof(*search));
+	int error = search ? 0 : -ENOMEM;
 	size_t nr = 0;
 	struct maps maps;
 
-	if (!search || maps_read(&maps, process->memory.tid)) {
+	if (nr_inside)
+		*nr_inside = process->threads.nr; /* nobody knows */
+	if (!error)
+		error = maps_read(&maps, process->memory.tid);
+	if (error) {
 		free(search);
-		if (nr_inside)
-			*nr_inside = process->threads.nr; /* nobody knows */
-		return;
+		return error;
 	}
+	search->process = process;
+	search->evacuation = evacuation;
+	search->maps = &maps;
 	for (size_t i = 0; i < process->threads.nr; i++) {
-		*search = (struct search){
-			.process = process, .evacuation = evacuation, .maps = &maps,
-		};
+		search->nr_stacks = 0;
+		search->inside = search->perhaps = false;
 		move_thread(search, process->threads.items[i]);
 		nr += search->inside;
 	}
@@ -183,4 +194,5 @@ void evacuate(struct process *process, const struct evacuation *evacuation, size
 	free(search);
 	if (nr_inside)
 		*nr_inside = nr;
+	return 0;
 }

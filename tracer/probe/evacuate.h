@@ -27,7 +27,8 @@ struct evacuation {
 };
 
 /* Moves all threads of the process; *nr_inside (may be NULL) counts those that are, perhaps
- * deep in their stacks, in code that concerns, after the move. */
-void evacuate(struct process *process, const struct evacuation *evacuation, size_t *nr_inside);
+ * deep in their stacks, in code that concerns, after the move.  -errno: none was moved, and all
+ * are counted. */
+int evacuate(struct process *process, const struct evacuation *evacuation, size_t *nr_inside);
 
 #endif

@@ -16,6 +16,8 @@
 
 #include "../agent/blob.h"
 #include "../base/array.h"
+#include "../unwind/step.h"
+#include "zone_rules.h"
 
 #define PAGE_BYTES 4096ul
 #define HWCAP2_FSGSBASE (1 << 1)	/* arch/x86/include/uapi/asm/hwcap2.h */
@@ -59,32 +61,79 @@ static int make_memory(struct implant *implant)
 	return 0;
 }
 
+/*
+ * Maps are many where libraries come and go all the time: they take turns in the last part.  By
+ * the time that a place is used again there have been hundreds of newer maps; nobody is still in
+ * a walk that began with the old one.
+ */
+#define MAPS_BYTES (64ul << 20)
+#define MAPS_OFFSET (AGENT_SHARED_BYTES - MAPS_BYTES)
+
+static void *take_map_bytes(struct implant *implant, size_t bytes)
+{
+	uint8_t *place;
+
+	if (bytes > MAPS_BYTES / 64)
+		return NULL;
+	if (bytes > MAPS_BYTES - implant->maps_used)
+		implant->maps_used = 0;
+	place = implant->view + MAPS_OFFSET + implant->maps_used;
+	implant->maps_used += (bytes + 63) & ~63ul;
+	return place;
+}
+
 /* Room for rules or a map; NULL: there is none left. */
 static void *take(struct implant *implant, size_t bytes)
 {
 	uint8_t *place = implant->view + implant->used;
 
-	if (bytes > AGENT_SHARED_BYTES - implant->used)
+	if (bytes > MAPS_OFFSET - implant->used)
 		return NULL;
 	implant->used = (implant->used + bytes + 63) & ~63ul;
 	return place;
 }
 
-/* In a stub, at the address that the real function returns to, the caller's frame lies behind
- * what the stub has pushed.  One row for all of a zone: nobody else returns into it. */
-static int make_zone_rules(struct implant *implant)
+/* The copy in shared memory, once for all that are equal: a library that is opened and closed
+ * in a loop gives the same zones again and again.  NULL: there is no room. */
+static const struct rules *share_rules(struct implant *implant, const void *rules, size_t bytes)
 {
-	struct rule rule = {
-		.kind = RULE_CFA, .cfa_register = RULE_RSP, .cfa_offset = AGENT_WRAP_BYTES + 8,
-	};
-	struct rules *rules = take(implant, rules_bytes(1, 1));
+	void *copy;
 
-	if (!rules)
-		return -ENOSPC;
-	*rules = (struct rules){ .magic = RULES_MAGIC, .nr_rows = 1, .nr_rules = 1 };
-	memcpy((char *)rules + rules_table_offset(1), &rule, sizeof(rule));
-	implant->zone_rules = rules;
-	return 0;
+	for (size_t i = 0; i < implant->own.nr; i++)
+		if (implant->own.items[i].bytes == bytes &&
+		    !memcmp(implant->own.items[i].rules, rules, bytes))
+			return implant->own.items[i].rules;
+	if (ARRAY_GROW(&implant->own))
+		return NULL;
+	copy = take(implant, bytes);
+	if (!copy)
+		return NULL;
+	memcpy(copy, rules, bytes);
+	implant->own.items[implant->own.nr++] = (struct implant_own_rules){ copy, bytes };
+	return copy;
+}
+
+static const struct rules *make_signal_rules(struct implant *implant)
+{
+	const struct rule rule = { .kind = RULE_SIGNAL };
+	union {
+		struct rules head;
+		uint8_t bytes[64];
+	} rules = { .head = { .magic = RULES_MAGIC, .nr_rows = 1, .nr_rules = 1 } };
+
+	memcpy(rules.bytes + rules_table_offset(1), &rule, sizeof(rule));
+	return share_rules(implant, &rules, rules_bytes(1, 1));
+}
+
+static int make_own_rules(struct implant *implant)
+{
+	size_t bytes = (size_t)(agent_rules_end - agent_rules);
+
+	if (!rules_valid((const struct rules *)agent_rules, bytes))
+		return -ENOEXEC;
+	implant->agent_rules = share_rules(implant, agent_rules, bytes);
+	implant->signal_rules = make_signal_rules(implant);
+	return implant->agent_rules && implant->signal_rules ? 0 : -ENOSPC;
 }
 
 int implant_create(struct implant *implant)
@@ -96,28 +145,42 @@ int implant_create(struct implant *implant)
 		return -ENOEXEC;
 	error = make_memory(implant);
 	if (!error)
-		error = make_zone_rules(implant);
+		error = make_own_rules(implant);
 	if (error)
 		implant_deinit(implant);
 	return error;
 }
 
-bool implant_find(struct implant *implant, const struct maps *maps)
+static void set_place(struct implant *implant, taddr_t base)
+{
+	implant->base = base;
+	implant->shared_at = base + AGENT_TEXT_BYTES + state_bytes();
+	implant->rules_at = implant->shared_at + AGENT_RULES_OFFSET;
+}
+
+/* Whole, or as far as it had come: then what is left of the reservation tells. */
+static taddr_t base_of(const struct mapping *mapping)
 {
 	const taddr_t before = AGENT_TEXT_BYTES + state_bytes();
 
-	*implant = (struct implant){ .fd = -1 };
-	for (size_t i = 0; i < maps->nr && !implant->base; i++) {
-		const struct mapping *mapping = &maps->items[i];
+	if (strcmp(mapping->path, "/memfd:" IMPLANT_NAME " (deleted)"))
+		return 0;
+	if (!mapping->readable)
+		return mapping->start - mapping->offset;
+	return !mapping->offset && mapping->end - mapping->start == AGENT_RULES_OFFSET
+		? mapping->start - before : 0;
+}
 
-		if (strcmp(mapping->path, "/memfd:" IMPLANT_NAME " (deleted)") || mapping->offset ||
-		    mapping->end - mapping->start != AGENT_RULES_OFFSET)
-			continue;
-		implant->shared_at = mapping->start;
-		implant->base = mapping->start - before;
-		implant->rules_at = mapping->start + AGENT_RULES_OFFSET;
-	}
-	return implant->base;
+bool implant_find(struct implant *implant, const struct maps *maps)
+{
+	taddr_t base = 0;
+
+	*implant = (struct implant){ .fd = -1 };
+	for (size_t i = 0; i < maps->nr && !base; i++)
+		base = base_of(&maps->items[i]);
+	if (base)
+		set_place(implant, base);
+	return base;
 }
 
 static taddr_t inventory_at(const struct implant *implant, size_t offset)
@@ -149,6 +212,8 @@ void implant_deinit(struct implant *implant)
 	if (implant->fd >= 0)
 		close(implant->fd);
 	free(implant->rules.items);
+	free(implant->own.items);
+	trampolines_deinit(&implant->trampolines);
 	*implant = (struct implant){ .fd = -1 };
 }
 
@@ -194,6 +259,20 @@ static taddr_t in_target(const struct implant *implant, const void *place)
  *     base          + TEXT_BYTES       shared_at                  rules_at
  *     | text r-x    | state rw-        | rings, stacks rw-        | rules, maps r--   |
  */
+/* From here on the place shows whose it is, should we be killed: all of it is a mapping of the
+ * memfd, in itself of no use. */
+static int reserve_by_file(struct implant *implant, struct inject *inject, taddr_t place, int fd)
+{
+	taddr_t base;
+	int error = inject_map(inject, place, implant_bytes(), PROT_NONE,
+			       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0, &base);
+
+	if (!error)
+		set_place(implant, base);
+	return error;
+}
+
+/* Where the descriptor cannot be had without memory of ours to have it written to. */
 static int reserve(struct implant *implant, struct inject *inject, taddr_t place)
 {
 	taddr_t base;
@@ -201,12 +280,9 @@ static int reserve(struct implant *implant, struct inject *inject, taddr_t place
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
 			       -1, 0, &base);
 
-	if (error)
-		return error;
-	implant->base = base;
-	implant->shared_at = base + AGENT_TEXT_BYTES + state_bytes();
-	implant->rules_at = implant->shared_at + AGENT_RULES_OFFSET;
-	return 0;
+	if (!error)
+		set_place(implant, base);
+	return error;
 }
 
 static int map_agent(struct implant *implant, struct inject *inject)
@@ -224,33 +300,61 @@ static int map_agent(struct implant *implant, struct inject *inject)
 	return error;
 }
 
-static int map_shared(struct implant *implant, struct inject *inject)
+static int map_shared(struct implant *implant, struct inject *inject, int fd)
 {
 	const int flags = MAP_SHARED | MAP_NORESERVE | MAP_FIXED;
 	taddr_t place;
-	int fd, error = inject_file(inject, implant->fd, implant->base + AGENT_TEXT_BYTES, &fd);
+	int error = inject_map(inject, implant->shared_at, AGENT_RULES_OFFSET,
+			       PROT_READ | PROT_WRITE, flags, fd, 0, &place);
 
-	if (error)
-		return error;
-	error = inject_map(inject, implant->shared_at, AGENT_RULES_OFFSET, PROT_READ | PROT_WRITE,
-			   flags, fd, 0, &place);
 	if (!error)
 		error = inject_map(inject, implant->rules_at, AGENT_RULES_BYTES, PROT_READ, flags,
 				   fd, AGENT_RULES_OFFSET, &place);
-	(void)inject_close_file(inject, fd);
 	/* What replaced the reservation is new. */
 	if (!error)
 		error = inject_advise(inject, implant->base, implant_bytes(), MADV_DONTDUMP);
 	return error;
 }
 
+static int map_by_stack(struct implant *implant, struct inject *inject, taddr_t place,
+			taddr_t scratch)
+{
+	int fd, error = inject_file(inject, implant->fd, scratch, &fd);
+
+	if (error)
+		return error;
+	error = reserve_by_file(implant, inject, place, fd);
+	if (!error)
+		error = map_agent(implant, inject);
+	if (!error)
+		error = map_shared(implant, inject, fd);
+	(void)inject_close_file(inject, fd);
+	return error;
+}
+
+static int map_by_state(struct implant *implant, struct inject *inject, taddr_t place)
+{
+	int fd, error = reserve(implant, inject, place);
+
+	if (!error)
+		error = map_agent(implant, inject);
+	if (!error)
+		error = inject_file(inject, implant->fd, implant->base + AGENT_TEXT_BYTES, &fd);
+	if (error)
+		return error;
+	error = map_shared(implant, inject, fd);
+	(void)inject_close_file(inject, fd);
+	return error;
+}
+
 /* The scratch memory of inject_file() is the state's beginning: written over here. */
-static int write_state(const struct implant *implant, struct memory *memory,
+static int write_state(struct implant *implant, struct memory *memory,
 		       const struct implant_settings *settings)
 {
-	/* Only its first words are touched, of 90 MiB. */
+	/* Only its beginning is touched, of 90 MiB. */
 	struct agent_state *state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE,
 					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t bytes = offsetof(struct agent_state, gaps);
 	int error;
 
 	if (state == MAP_FAILED)
@@ -262,8 +366,12 @@ static int write_state(const struct implant *implant, struct memory *memory,
 	state->wait_cycles = settings->wait_cycles;
 	state->depth = settings->depth;
 	state->sample_bytes = settings->sample_bytes;
-	error = memory_write(memory, implant->base + AGENT_TEXT_BYTES, state,
-			     offsetof(struct agent_state, gaps));
+	if (settings->sample_bytes) {
+		memcpy(state->gaps, settings->gaps, sizeof(state->gaps));
+		bytes += sizeof(state->gaps);
+	}
+	error = memory_write(memory, implant->base + AGENT_TEXT_BYTES, state, bytes);
+	implant->leans = state->sample_bytes && state->has_fsbase;
 	munmap(state, sizeof(*state));
 	return error;
 }
@@ -272,16 +380,15 @@ int implant_inject(struct implant *implant, struct inject *inject, taddr_t place
 		   const struct implant_settings *settings)
 {
 	struct memory *memory = &inject->injection.thread->process->memory;
-	int error = reserve(implant, inject, place);
+	taddr_t scratch = inject_scratch(inject);
+	int error = scratch ? map_by_stack(implant, inject, place, scratch)
+			    : map_by_state(implant, inject, place);
 
-	if (!error)
-		error = map_agent(implant, inject);
-	if (!error)
-		error = map_shared(implant, inject);
 	if (!error)
 		error = memory_write(memory, implant->base, agent_blob, header()->bytes);
 	if (!error)
 		error = write_state(implant, memory, settings);
+	implant->whole = !error;
 	if (error)
 		(void)implant_remove(implant, inject);
 	return error;
@@ -313,41 +420,124 @@ static bool is_ours(const struct implant *implant, const struct zones *zones, ta
 	return implant_contains(implant, address) || zones_contain(zones, address);
 }
 
-static void add_own(const struct implant *implant, const struct zones *zones,
-		    struct agent_map *map)
+/* Old rules stay as they are: somebody may have looked at the map that has them. */
+static int renew_zone(struct implant *implant, struct zone *zone)
 {
-	const void *rules = (const void *)(uintptr_t)in_target(implant, implant->zone_rules);
+	struct rules *rules;
+	size_t bytes;
 
-	add_range(map, &(struct unwind_range){
-		.start = implant->base, .end = implant->base + AGENT_TEXT_BYTES,
-		.bias = implant->base, .module = AGENT_MODULE,
-	});
-	for (size_t i = 0; i < zones->nr; i++)
-		add_range(map, &(struct unwind_range){
-			.start = zones->items[i].start, .end = zones->items[i].end,
-			.bias = zones->items[i].start, .rules = rules, .module = AGENT_MODULE,
-		});
+	if (zone->is_described)
+		return 0;
+	rules = zone_rules_build(zone, &bytes);
+	if (!rules)
+		return -ENOMEM;
+	zone->rules = share_rules(implant, rules, bytes);
+	free(rules);
+	zone->is_described = zone->rules;
+	return zone->rules ? 0 : -ENOSPC;
 }
 
-int implant_publish(struct implant *implant, const struct unwind_map *map,
-		    const struct zones *zones)
+static struct unwind_range agent_range(const struct implant *implant)
 {
-	size_t most = map->nr + zones->nr + 1;
-	struct agent_map *copy = take(implant, sizeof(*copy) + most * sizeof(copy->ranges[0]));
+	return (struct unwind_range){
+		.start = implant->base, .end = implant->base + AGENT_TEXT_BYTES,
+		.bias = implant->base, .rules = implant->agent_rules, .module = AGENT_MODULE,
+	};
+}
 
+static struct unwind_range zone_range(const struct zone *zone)
+{
+	return (struct unwind_range){
+		.start = zone->start, .end = zone->end, .bias = zone->start,
+		.rules = zone->rules, .module = AGENT_MODULE,
+	};
+}
+
+int implant_add_ranges(const struct implant *implant, const struct zones *zones,
+		       struct unwind_map *map)
+{
+	struct unwind_range range = agent_range(implant);
+	int error = implant->base ? unwind_map_add(map, &range) : 0;
+
+	for (size_t i = 0; !error && i < zones->nr; i++) {
+		range = zone_range(&zones->items[i]);
+		error = unwind_map_add(map, &range);
+	}
+	return error;
+}
+
+/* Rules of our own, as the target has them. */
+static void add_own(const struct implant *implant, struct agent_map *map,
+		    struct unwind_range range)
+{
+	range.rules = (const void *)(uintptr_t)in_target(implant, range.rules);
+	add_range(map, &range);
+}
+
+/* The byte before a trampoline belongs to it: there a return address is looked up, by which it
+ * is entered. */
+static bool holds(const struct unwind_range *range, const struct trampoline *trampoline)
+{
+	return trampoline->module == range->module && trampoline->address > range->start &&
+	       trampoline->address + STEP_SIGRETURN_BYTES <= range->end;
+}
+
+/* Code of a module, its trampolines cut out as ranges of their own. */
+static void add_code(const struct implant *implant, struct agent_map *map,
+		     struct unwind_range range)
+{
+	for (size_t i = 0; i < implant->trampolines.nr; i++) {
+		const struct trampoline *trampoline = &implant->trampolines.items[i];
+		struct unwind_range before = range, own = range;
+
+		if (!holds(&range, trampoline))
+			continue;
+		before.end = own.start = own.bias = trampoline->address - 1;
+		own.end = range.start = trampoline->address + STEP_SIGRETURN_BYTES;
+		own.rules = implant->signal_rules;
+		if (before.end > before.start)
+			add_range(map, &before);
+		add_own(implant, map, own);
+	}
+	if (range.end > range.start)
+		add_range(map, &range);
+}
+
+/* Room for so many ranges at most; NULL: there is none. */
+static struct agent_map *take_map(struct implant *implant, size_t most)
+{
+	struct agent_map *map =
+		take_map_bytes(implant, sizeof(*map) + most * sizeof(map->ranges[0]));
+
+	if (map) {
+		map->generation = ++implant->generation;
+		map->nr = 0;
+	}
+	return map;
+}
+
+int implant_publish(struct implant *implant, const struct unwind_map *map, struct zones *zones)
+{
+	struct agent_map *copy;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < zones->nr; i++)
+		error = renew_zone(implant, &zones->items[i]);
+	if (error)
+		return error;
+	copy = take_map(implant, map->nr + 2 * implant->trampolines.nr + zones->nr + 1);
 	if (!copy)
 		return -ENOSPC;
-	copy->generation = ++implant->generation;
-	copy->nr = 0;
 	for (size_t i = 0; i < map->nr; i++) {
 		struct unwind_range range = map->items[i];
 
-		if (is_ours(implant, zones, range.start))
-			continue;
 		range.rules = target_rules(implant, range.rules);
-		add_range(copy, &range);
+		if (!is_ours(implant, zones, range.start))
+			add_code(implant, copy, range);
 	}
-	add_own(implant, zones, copy);
+	add_own(implant, copy, agent_range(implant));
+	for (size_t i = 0; i < zones->nr; i++)
+		add_own(implant, copy, zone_range(&zones->items[i]));
 	__atomic_store_n(&implant->shared->map, in_target(implant, copy), __ATOMIC_RELEASE);
 	return 0;
 }
@@ -429,21 +619,28 @@ static struct agent_stack *stack_of(struct implant *implant, uint64_t fs_base)
 	return free_place;
 }
 
-void implant_tell_stack(struct implant *implant, struct memory *memory, uint64_t fs_base,
-			taddr_t low, taddr_t high, pid_t tid)
+void implant_tell_stack(struct implant *implant, uint64_t fs_base, taddr_t low, taddr_t high,
+			pid_t tid)
 {
 	struct agent_stack *stack = fs_base ? stack_of(implant, fs_base) : NULL;
 
 	if (!stack)
 		return;
 	__atomic_store_n(&stack->key, 0, __ATOMIC_RELEASE);
-	free_slot(implant, memory, fs_base);
-	if (low == high)
-		return;
 	stack->low = low;
 	stack->high = high;
 	stack->tid = (uint64_t)tid;
 	__atomic_store_n(&stack->key, fs_base, __ATOMIC_RELEASE);
+}
+
+void implant_forget_stack(struct implant *implant, struct memory *memory, uint64_t fs_base)
+{
+	struct agent_stack *stack = fs_base ? stack_of(implant, fs_base) : NULL;
+
+	if (stack)
+		__atomic_store_n(&stack->key, 0, __ATOMIC_RELEASE);
+	if (fs_base)
+		free_slot(implant, memory, fs_base);
 }
 
 bool implant_contains(const struct implant *implant, taddr_t pc)
@@ -455,7 +652,9 @@ int implant_remove(struct implant *implant, struct inject *inject)
 {
 	int error = implant->base ? inject_unmap(inject, implant->base, implant_bytes()) : 0;
 
-	if (!error)
-		implant->base = 0;
-	return error;
+	if (error)
+		return error;
+	implant->base = 0;
+	implant->whole = false;
+	return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "../agent/agent.h"
 #include "../target/inject.h"
+#include "trampolines.h"
 #include "zones.h"
 
 /* The name that the shared memory shows in /proc/PID/maps. */
@@ -26,27 +27,44 @@ struct implant_rules {
 	size_t offset;			/* of the copy, in the shared memory */
 };
 
+/* Rules that we made ourselves; kept, and used again by whoever needs the same. */
+struct implant_own_rules {
+	const struct rules *rules;	/* in the shared memory */
+	size_t bytes;
+};
+
 struct implant {
 	int fd;				/* -1: none */
 	uint8_t *view;			/* all of the shared memory */
 	struct agent_shared *shared;	/* its beginning */
-	size_t used;			/* up to where rules and maps are */
+	size_t used;			/* up to where rules are */
+	size_t maps_used;		/* of the part for maps */
 	struct {
 		struct implant_rules *items;
 		size_t nr, room;
 	} rules;
-	const struct rules *zone_rules;	/* of stubs: the tracer's */
+	struct {
+		struct implant_own_rules *items;
+		size_t nr, room;
+	} own;
+	/* Of the agent's text, and of a trampoline with the byte before it; NULL: adopted. */
+	const struct rules *agent_rules, *signal_rules;
+	struct trampolines trampolines;
 	uint32_t generation;		/* of the last map */
+
+	bool leans;			/* stubs may decide what is sampled; once it is injected */
 
 	/* In the target; base == 0: it is not there. */
 	taddr_t base, shared_at, rules_at;
+	bool whole;			/* false, but base set: not all of it is mapped */
 };
 
 struct implant_settings {
 	uint32_t depth;
 	uint64_t wait_cycles;
 	taddr_t main_low, main_high;
-	int64_t sample_bytes;
+	int64_t sample_bytes;		/* 0: all calls are recorded */
+	const int64_t *gaps;		/* AGENT_GAPS of them (gaps.h), where there is sampling */
 };
 
 int implant_create(struct implant *implant);
@@ -63,15 +81,20 @@ size_t implant_bytes(void);
 int implant_inject(struct implant *implant, struct inject *inject, taddr_t place,
 		   const struct implant_settings *settings);
 
-/* Ranges of the map, those of the zones and the agent added. */
-int implant_publish(struct implant *implant, const struct unwind_map *map,
-		    const struct zones *zones);
+/* Ranges of the map, those of trampolines, the zones and the agent added.  The zones get rules
+ * where their slots have changed. */
+int implant_publish(struct implant *implant, const struct unwind_map *map, struct zones *zones);
+
+/* The agent's text and the zones, for the tracer's own map. */
+int implant_add_ranges(const struct implant *implant, const struct zones *zones,
+		       struct unwind_map *map);
 
 int implant_enable(const struct implant *implant, struct memory *memory, bool enabled);
 
-/* Tells of the stack of a thread; low == high: forgets it, since the thread has ended. */
-void implant_tell_stack(struct implant *implant, struct memory *memory, uint64_t fs_base,
-			taddr_t low, taddr_t high, pid_t tid);
+/* Tells of the stack of a thread, and forgets it with what the agent has noted of it. */
+void implant_tell_stack(struct implant *implant, uint64_t fs_base, taddr_t low, taddr_t high,
+			pid_t tid);
+void implant_forget_stack(struct implant *implant, struct memory *memory, uint64_t fs_base);
 
 /* The fs base of the thread that the agent has given this number; 0: of none. */
 uint64_t implant_thread_key(const struct implant *implant, const struct memory *memory,

@@ -11,10 +11,25 @@
 #include "../base/array.h"
 #include "../base/clock.h"
 #include "../base/message.h"
+#include "../target/procfs.h"
+#include "detour_rules.h"
 #include "evacuate.h"
+#include "gaps.h"
 #include "jump_parts.h"
 
 #define STACK_BYTES_USUAL (8ul << 20)
+
+/* Before the target is held: it takes a while. */
+static int draw_gaps(struct jump *jump)
+{
+	if (!jump->options.sample_bytes)
+		return 0;
+	jump->gaps = calloc(AGENT_GAPS, sizeof(*jump->gaps));
+	if (!jump->gaps)
+		return -ENOMEM;
+	gaps_fill(jump->gaps, jump->options.sample_bytes, gaps_seed());
+	return 0;
+}
 
 int jump_create(struct targets *targets, struct process *process,
 		const struct jump_options *options, struct jump **out)
@@ -31,8 +46,11 @@ int jump_create(struct targets *targets, struct process *process,
 	jump->began_cycles = arch_cycles();
 	jump->code = parachute_find(&process->memory);
 	jump->inventory = calloc(1, sizeof(*jump->inventory));
-	error = jump->inventory ? implant_create(&jump->implant) : -ENOMEM;
+	error = jump->inventory ? draw_gaps(jump) : -ENOMEM;
+	if (!error)
+		error = implant_create(&jump->implant);
 	if (error) {
+		free(jump->gaps);
 		free(jump->inventory);
 		free(jump);
 		return error;
@@ -53,6 +71,7 @@ void jump_destroy(struct jump *jump)
 	free(jump->retired.items);
 	free(jump->detours.items);
 	free(jump->inventory);
+	free(jump->gaps);
 	free(jump);
 }
 
@@ -64,6 +83,7 @@ void jump_learn(struct jump *jump, const struct modules *modules)
 		if (modules->items[i]->alive && file && file->rules)
 			(void)implant_add_rules(&jump->implant, file->rules, file->rules_bytes);
 	}
+	trampolines_learn(&jump->implant.trampolines, modules, jump->process->memory.tid);
 }
 
 /* Reads the file of a module by addresses in the target. */
@@ -127,6 +147,15 @@ static uint64_t cycles_per_ms(const struct jump *jump)
 	return ns < 100000 ? 1000000 : cycles * 1000000 / ns;
 }
 
+/* mlockall(2): all that is mapped later would be locked, too, and filled at once. */
+static bool is_locked(const struct process *process)
+{
+	long locked = procfs_status_number(process->memory.tid, "VmLck");
+	long all = procfs_status_number(process->memory.tid, "VmSize");
+
+	return locked > 0 && locked > all / 4;
+}
+
 static int map_implant(struct jump *jump, struct inject *inject, const struct maps *maps)
 {
 	taddr_t place = zone_choose_far(maps, implant_bytes());
@@ -134,13 +163,20 @@ static int map_implant(struct jump *jump, struct inject *inject, const struct ma
 		.depth = jump->options.depth,
 		.wait_cycles = cycles_per_ms(jump),
 		.sample_bytes = jump->options.sample_bytes,
+		.gaps = jump->gaps,
 	};
 	int error;
 
-	if (jump->implant.base)
+	if (jump->implant.whole)
 		return 0;
+	/* Who carried the calls was killed, but not the process. */
+	error = implant_remove(&jump->implant, inject);
+	if (error)
+		return error;
 	if (!place)
 		return -ENOMEM;
+	if (is_locked(jump->process))
+		return -ENOLCK;
 	find_main_stack(maps, &settings);
 	error = jump_start_rings(jump);
 	return error ? error : implant_inject(&jump->implant, inject, place, &settings);
@@ -158,24 +194,32 @@ static int note_zone(struct jump *jump, taddr_t place)
 	return implant_write_inventory(&jump->implant, &jump->process->memory, inventory);
 }
 
-static void note_detours(struct jump *jump)
+static int note_detours(struct jump *jump)
 {
 	struct agent_inventory *inventory = jump->inventory;
 
 	inventory->nr_detours = 0;
-	for (size_t i = 0; i < jump->detours.nr && i < AGENT_INVENTORY_DETOURS; i++)
+	if (jump->detours.nr > AGENT_INVENTORY_DETOURS)
+		return -ENOSPC;
+	for (size_t i = 0; i < jump->detours.nr; i++)
 		detour_note(&jump->detours.items[i],
 			    &inventory->detours[inventory->nr_detours++]);
-	(void)implant_write_inventory(&jump->implant, &jump->process->memory, inventory);
+	return implant_write_inventory(&jump->implant, &jump->process->memory, inventory);
 }
 
-static int map_zone(struct jump *jump, struct inject *inject, const struct maps *maps,
-		    const struct module *module)
+/* The maps are read each time: with the zones that were made before. */
+static int map_zone(struct jump *jump, struct inject *inject, const struct module *module)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
-	taddr_t place = zone_choose(maps, module), mapped;
-	int error = place ? 0 : -ENOSPC;
+	taddr_t place = 0, mapped;
+	struct maps maps;
+	int error = maps_read(&maps, jump->process->memory.tid);
 
+	if (!error) {
+		place = zone_choose(&maps, module);
+		error = place ? 0 : -ENOSPC;
+	}
+	maps_release(&maps);
 	if (!error)
 		error = note_zone(jump, place);
 	if (!error)
@@ -205,11 +249,14 @@ static int place_detours(struct jump *jump, struct inject *inject,
 		const struct function *function = &functions->items[detour->function];
 		taddr_t slot = zones_take(&jump->zones, function->module);
 
-		if (!slot && !map_zone(jump, inject, &maps, function->module))
+		if (!slot && !map_zone(jump, inject, function->module))
 			slot = zones_take(&jump->zones, function->module);
 		if (slot && !detour_place(detour, function, &jump->process->memory, slot,
-					  jump->implant.base))
+					  &jump->implant) &&
+		    !detour_describe(detour, function, zones_describe(&jump->zones, slot)))
 			jump->detours.items[kept++] = *detour;
+		else if (slot)
+			zones_give_back(&jump->zones, slot);
 	}
 	jump->detours.nr = kept;
 	maps_release(&maps);
@@ -234,24 +281,60 @@ static bool concerns_nobody(void *owner, taddr_t pc)
 	return false;
 }
 
+/* Without memory for a note the slot is not used again. */
+static void retire(struct jump *jump, const struct detour *detour)
+{
+	if (detour->stub && !ARRAY_GROW(&jump->retired))
+		jump->retired.items[jump->retired.nr++] = detour->stub;
+}
+
+/* Threads may have been moved into their copies. */
+void jump_drop_plans(struct jump *jump)
+{
+	while (jump->detours.nr > jump->nr_armed)
+		retire(jump, &jump->detours.items[--jump->detours.nr]);
+}
+
 static void patch_functions(struct jump *jump)
 {
 	const struct evacuation evacuation = {
 		.moved = into_copies, .concerns = concerns_nobody, .owner = jump,
 	};
+	int error = note_detours(jump);
 
-	note_detours(jump);
-	evacuate(jump->process, &evacuation, NULL);
-	while (jump->nr_armed < jump->detours.nr &&
-	       !detour_arm(&jump->detours.items[jump->nr_armed], &jump->process->memory))
-		jump->nr_armed++;
-	jump->detours.nr = jump->nr_armed;
+	if (!error)
+		error = evacuate(jump->process, &evacuation, NULL);
+	while (!error && jump->nr_armed < jump->detours.nr) {
+		error = detour_arm(&jump->detours.items[jump->nr_armed], &jump->process->memory);
+		jump->nr_armed += !error;
+	}
+	jump_drop_plans(jump);
+}
+
+/* A C library's thread has its descriptor, which fs points to, at the top of its stack. */
+static void tell_stack(struct jump *jump, const struct thread *thread, const struct maps *maps)
+{
+	const struct mapping *mapping;
+	arch_regs regs;
+
+	if (!jump->implant.base || thread->guest || thread->tid == jump->process->pid ||
+	    thread_get_regs(thread, &regs) || !regs.fs_base)
+		return;
+	mapping = maps_find(maps, regs.fs_base);
+	if (mapping)
+		implant_tell_stack(&jump->implant, regs.fs_base, mapping->start, regs.fs_base,
+				   thread->tid);
 }
 
 static void tell_stacks(struct jump *jump)
 {
+	struct maps maps;
+
+	if (maps_read(&maps, jump->process->memory.tid))
+		return;
 	for (size_t i = 0; i < jump->process->threads.nr; i++)
-		jump_thread_begins(jump, jump->process->threads.items[i]);
+		tell_stack(jump, jump->process->threads.items[i], &maps);
+	maps_release(&maps);
 }
 
 static taddr_t stays(void *owner, taddr_t pc)
@@ -279,7 +362,7 @@ static void reuse_retired(struct jump *jump)
 
 	if (!jump->retired.nr)
 		return;
-	evacuate(jump->process, &evacuation, &nr_inside);
+	(void)evacuate(jump->process, &evacuation, &nr_inside);
 	if (nr_inside)
 		return;
 	while (jump->retired.nr)
@@ -288,7 +371,7 @@ static void reuse_retired(struct jump *jump)
 
 int jump_arm(struct jump *jump, const struct functions *functions, const struct unwind_map *map)
 {
-	bool first = !jump->implant.base;
+	bool first = !jump->implant.whole;
 	struct inject inject;
 	int error, closed;
 
@@ -314,7 +397,7 @@ int jump_arm(struct jump *jump, const struct functions *functions, const struct 
 	if (!error)
 		patch_functions(jump);
 	else
-		jump->detours.nr = jump->nr_armed;
+		jump_drop_plans(jump);
 	return error;
 }
 
@@ -332,18 +415,15 @@ void jump_publish(struct jump *jump, const struct unwind_map *map)
 		message_debug("pid %d: no room for another map", jump->process->pid);
 }
 
-/* A C library's thread has its descriptor, which fs points to, at the top of its stack. */
 void jump_thread_begins(struct jump *jump, const struct thread *thread)
 {
-	struct mapping mapping;
-	arch_regs regs;
+	struct maps maps;
 
-	if (!jump->implant.base || thread->guest || thread->tid == jump->process->pid ||
-	    thread_get_regs(thread, &regs) || !regs.fs_base ||
-	    maps_find(thread->tid, regs.fs_base, &mapping))
+	if (!jump->implant.base || maps_read(&maps, thread->tid))
 		return;
-	implant_tell_stack(&jump->implant, &jump->process->memory, regs.fs_base, mapping.start,
-			   regs.fs_base, thread->tid);
+	jump_thread_ends(jump, thread); /* whoever had its place before */
+	tell_stack(jump, thread, &maps);
+	maps_release(&maps);
 }
 
 void jump_thread_ends(struct jump *jump, const struct thread *thread)
@@ -351,15 +431,7 @@ void jump_thread_ends(struct jump *jump, const struct thread *thread)
 	arch_regs regs;
 
 	if (jump->implant.base && !thread->guest && !thread_get_regs(thread, &regs))
-		implant_tell_stack(&jump->implant, &jump->process->memory, regs.fs_base, 0, 0,
-				   thread->tid);
-}
-
-/* Without memory for a note the slot is not used again. */
-static void retire(struct jump *jump, const struct detour *detour)
-{
-	if (detour->stub && !ARRAY_GROW(&jump->retired))
-		jump->retired.items[jump->retired.nr++] = detour->stub;
+		implant_forget_stack(&jump->implant, &jump->process->memory, regs.fs_base);
 }
 
 void jump_forget_module(struct jump *jump, uint32_t module)
@@ -385,19 +457,5 @@ bool jump_contains(const struct jump *jump, taddr_t pc)
 
 int jump_add_ranges(const struct jump *jump, struct unwind_map *map)
 {
-	int error = 0;
-
-	if (jump->implant.base)
-		error = unwind_map_add(map, &(struct unwind_range){
-			.start = jump->implant.base,
-			.end = jump->implant.base + AGENT_TEXT_BYTES,
-			.bias = jump->implant.base, .module = AGENT_MODULE,
-		});
-	for (size_t i = 0; !error && i < jump->zones.nr; i++)
-		error = unwind_map_add(map, &(struct unwind_range){
-			.start = jump->zones.items[i].start, .end = jump->zones.items[i].end,
-			.bias = jump->zones.items[i].start, .rules = jump->implant.zone_rules,
-			.module = AGENT_MODULE,
-		});
-	return error;
+	return implant_add_ranges(&jump->implant, &jump->zones, map);
 }

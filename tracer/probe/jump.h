@@ -56,11 +56,13 @@ struct jump {
 	struct consumer *consumer;
 	struct parachute_code code;	/* in the target */
 	struct agent_inventory *inventory;
+	int64_t *gaps;			/* of samples; NULL: none are drawn */
 	uint64_t began_ns, began_cycles;
 };
 
 /* One that a tracer which was killed has left behind: -ENOENT: there is none.  It can do nothing
  * but jump_restore(), jump_disarm(), jump_leave() and jump_destroy(). */
+bool jump_has_orphan(const struct process *process);	/* the target may run */
 int jump_adopt(struct targets *targets, struct process *process, struct jump **out);
 /* Writes the original bytes back. */
 int jump_restore(struct jump *jump);
@@ -75,10 +77,12 @@ void jump_learn(struct jump *jump, const struct modules *modules);
 enum detour_refusal jump_plan(struct jump *jump, const struct functions *functions, uint32_t function,
 		      const struct memread *code);
 
-/* -EACCES, -EAGAIN and the like: nothing is injected, all plans are void, and the target is as
- * it was. */
+/* -EACCES, -EAGAIN and the like: all plans are void, and no function is patched; what has been
+ * mapped already stays for the next time, or jump_leave(). */
 int jump_arm(struct jump *jump, const struct functions *functions, const struct unwind_map *map);
 bool jump_is_armed(const struct jump *jump, uint32_t function);
+/* What was planned is not to be armed. */
+void jump_drop_plans(struct jump *jump);
 /* The time of the events begins now; before the first jump_arm(). */
 void jump_set_epoch(struct jump *jump, uint64_t epoch_ns);
 
@@ -90,7 +94,6 @@ void jump_thread_ends(struct jump *jump, const struct thread *thread);
 
 /* The module is gone, and with it what was patched there. */
 void jump_forget_module(struct jump *jump, uint32_t module);
-
 
 /* Moves threads out after the original bytes are back (memory_undo). */
 int jump_disarm(struct jump *jump);

@@ -47,14 +47,13 @@ int jump_start_rings(struct jump *jump)
 		.consumer = jump->options.owner,
 		.key = thread_key, .key_owner = jump,
 	};
-	int error;
+	int error = jump->has_rings ? 0 : rings_init(&jump->rings, jump->implant.shared, &options);
 
-	error = rings_init(&jump->rings, jump->implant.shared, &options);
 	if (error)
 		return error;
 	jump->has_rings = true;
 	rings_beat(&jump->rings);
-	return consumer_start(&jump->rings, jump->options.notify, jump->options.owner,
+	return jump->consumer ? 0 : consumer_start(&jump->rings, jump->options.notify, jump->options.owner,
 			      &jump->consumer);
 }
 

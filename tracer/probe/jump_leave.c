@@ -121,6 +121,8 @@ int jump_leave(struct jump *jump)
 		return 0;
 	if (move_out(jump))
 		return -EBUSY;
+	if (!parachute_holds(&jump->process->memory, &jump->code))
+		jump->code = parachute_find(&jump->process->memory);
 	error = inject_open(&inject, jump->targets, jump->process, &jump->code);
 	if (error)
 		return error == -EAGAIN ? -EBUSY : error;

@@ -62,6 +62,19 @@ static int adopt(struct jump *jump, const struct maps *maps)
 	return error ? error : adopt_detours(jump);
 }
 
+bool jump_has_orphan(const struct process *process)
+{
+	struct implant implant;
+	struct maps maps;
+	bool found;
+
+	if (maps_read(&maps, process->memory.tid))
+		return false;
+	found = implant_find(&implant, &maps);
+	maps_release(&maps);
+	return found;
+}
+
 int jump_adopt(struct targets *targets, struct process *process, struct jump **out)
 {
 	struct jump *jump = calloc(1, sizeof(*jump));
@@ -70,6 +83,8 @@ int jump_adopt(struct targets *targets, struct process *process, struct jump **o
 
 	if (jump)
 		jump->inventory = calloc(1, sizeof(*jump->inventory));
+	if (jump)
+		jump->implant.fd = -1;
 	if (jump && jump->inventory) {
 		jump->targets = targets;
 		jump->process = process;

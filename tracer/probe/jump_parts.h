@@ -5,7 +5,7 @@
 
 #include "jump.h"
 
-/* jump_events.c: before the agent is injected. */
+/* jump_events.c: before the agent is injected; again where that has failed. */
 int jump_start_rings(struct jump *jump);
 
 /* jump_leave.c: for evacuate(), with the jump as owner: code of the engine in the target, and

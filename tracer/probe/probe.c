@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,14 +126,21 @@ static int learn_module(struct probe *probe, const struct module *module)
 {
 	int error = slots_add_module(&probe->breakpoints.slots, &probe->process->memory, module);
 
-	if (!error)
-		error = functions_find(&probe->functions, module);
-	/* All of the module is explored before the first breakpoint is written into it. */
-	for (size_t i = 0; !error && i < probe->functions.nr; i++)
-		if (probe->functions.items[i].module == module &&
-		    !probe->functions.items[i].explored)
-			error = function_explore(&probe->functions.items[i],
-						 &probe->process->memory.read, &probe->map);
+	return error ? error : functions_find(&probe->functions, module);
+}
+
+/* All of a module is explored before it is patched; again where it was closed in the middle. */
+static int explore(struct probe *probe)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < probe->functions.nr; i++) {
+		struct function *function = &probe->functions.items[i];
+
+		if (function->module->alive && !function->explored && !function->tried)
+			error = function_explore(function, &probe->process->memory.read,
+						 &probe->map);
+	}
 	return error;
 }
 
@@ -149,6 +157,8 @@ int probe_prepare(struct probe *probe)
 	for (size_t i = 0; !error && i < probe->modules.nr; i++)
 		if (probe->modules.items[i]->fresh)
 			error = learn_module(probe, probe->modules.items[i]);
+	if (!error)
+		error = explore(probe);
 	functions_relate(&probe->functions);
 	if (probe->jump)
 		jump_learn(probe->jump, &probe->modules);
@@ -172,6 +182,33 @@ static void arm_returns(struct probe *probe, struct function *function)
 			function->returns_known = false;
 }
 
+static bool is_sampling(const struct probe *probe)
+{
+	return probe->options.sample_bytes;
+}
+
+/* Breakpoints will not do. */
+static bool needs_jump(const struct probe *probe)
+{
+	return probe->options.engine == ENGINE_JUMP || is_sampling(probe);
+}
+
+/* An exception cannot leave through a stub; a breakpoint would stop at every call. */
+static bool is_left_alone(const struct probe *probe, const struct function *function)
+{
+	return is_sampling(probe) && function->kind->throws;
+}
+
+static void leave_alone(struct probe *probe, const struct function *function)
+{
+	char path[256];
+
+	if (!probe->stats.unsampled++)
+		message_warn("pid %d: %s in %s is not sampled, since an exception may leave it",
+			     probe->process->pid, function->kind->name,
+			     inert(path, sizeof(path), function->module->path));
+}
+
 static void arm_function(struct probe *probe, struct function *function)
 {
 	char path[256];
@@ -183,6 +220,8 @@ static void arm_function(struct probe *probe, struct function *function)
 	} else if (function->kind->call == CALL_LOADER) {
 		error = set(probe, function, function->address, BREAKPOINT_LOADER);
 		probe->has_loader |= !error;
+	} else if (is_sampling(probe)) {
+		error = -ENOTSUP;
 	} else {
 		arm_returns(probe, function);
 		error = set(probe, function, function->address, BREAKPOINT_ENTRY);
@@ -196,12 +235,38 @@ static void arm_function(struct probe *probe, struct function *function)
 		     strerror(-error));
 }
 
+static bool jumps_somewhere(const struct probe *probe)
+{
+	for (size_t i = 0; i < probe->functions.nr; i++)
+		if (probe->functions.items[i].jumps)
+			return true;
+	return false;
+}
+
 static bool is_due(const struct function *function)
 {
 	return function->module->alive && !function->tried;
 }
 
-/* Those that cannot be moved get breakpoints; somebody else's patch is a reason to refuse. */
+/* Whether nothing can be jumped from where this function cannot.  Somebody else's patch is such a
+ * reason; for samples each one is that comes before the first jump. */
+static bool is_against_all(const struct probe *probe, enum detour_refusal refusal)
+{
+	return refusal == DETOUR_CHANGED ||
+	       (is_sampling(probe) && refusal != DETOUR_THROWS && !jumps_somewhere(probe));
+}
+
+static void give_reason(struct probe *probe, const struct function *function,
+			enum detour_refusal refusal)
+{
+	char path[256];
+
+	snprintf(probe->reason, sizeof(probe->reason), "%s in %s: %s", function->kind->name,
+		 inert(path, sizeof(path), function->module->path), detour_words(refusal));
+	probe->no_jump = probe->reason;
+}
+
+/* Those that cannot be moved get breakpoints. */
 static int plan_jumps(struct probe *probe)
 {
 	char path[256];
@@ -216,14 +281,14 @@ static int plan_jumps(struct probe *probe)
 				    &probe->process->memory.read);
 		if (!refusal)
 			continue;
-		message_debug("%s at 0x%" PRIx64 " in %s gets a breakpoint, not a jump: %s",
+		message_debug("%s at 0x%" PRIx64 " in %s cannot get a jump: %s",
 			      function->kind->name, function->address,
 			      inert(path, sizeof(path), function->module->path),
 			      detour_words(refusal));
-		if (refusal == DETOUR_CHANGED)
-			probe->no_jump = detour_words(refusal);
+		if (is_against_all(probe, refusal))
+			give_reason(probe, function, refusal);
 	}
-	return probe->no_jump && probe->options.engine == ENGINE_JUMP ? -ENOTSUP : 0;
+	return probe->no_jump && needs_jump(probe) ? -ENOTSUP : 0;
 }
 
 static const char *why_not(int error)
@@ -236,6 +301,8 @@ static const char *why_not(int error)
 	case -ENOMEM:
 	case -EPERM:
 		return "it may not map more memory";
+	case -ENOLCK:
+		return "its memory is locked (mlockall), and rings would be, too";
 	case -EMFILE:
 		return "it has no file descriptor left";
 	case -ENOSYS:
@@ -245,25 +312,22 @@ static const char *why_not(int error)
 	}
 }
 
-/* Nothing has been injected: from now on breakpoints alone. */
+/* No function has been patched: from now on breakpoints alone. */
 static int give_up_jump(struct probe *probe, int error)
 {
+	int stays = jump_leave(probe->jump);
+
+	if (stays)
+		message_warn("pid %d: some memory of ours stays mapped, unused: %s",
+			     probe->process->pid, strerror(-stays));
 	probe->no_jump = why_not(error);
 	jump_destroy(probe->jump);
 	probe->jump = NULL;
-	if (probe->options.engine == ENGINE_JUMP)
+	if (needs_jump(probe))
 		return -ENOTSUP;
 	message_info("pid %d: breakpoints instead of jumps: %s", probe->process->pid,
 		     probe->no_jump);
 	return 0;
-}
-
-static bool jumps_somewhere(const struct probe *probe)
-{
-	for (size_t i = 0; i < probe->functions.nr; i++)
-		if (probe->functions.items[i].jumps)
-			return true;
-	return false;
 }
 
 static int arm_jumps(struct probe *probe, bool last_try)
@@ -278,6 +342,8 @@ static int arm_jumps(struct probe *probe, bool last_try)
 		if (error && !jumps_somewhere(probe))
 			return give_up_jump(probe, error);
 		error = rebuild_map(probe);
+	} else {
+		jump_drop_plans(probe->jump);
 	}
 	for (size_t i = 0; i < probe->functions.nr; i++)
 		if (is_due(&probe->functions.items[i]))
@@ -285,11 +351,24 @@ static int arm_jumps(struct probe *probe, bool last_try)
 	return error;
 }
 
+/* What cannot be traced as was asked for is not tried again at every look. */
+static void give_up_due(struct probe *probe)
+{
+	for (size_t i = 0; i < probe->functions.nr; i++) {
+		if (!is_due(&probe->functions.items[i]))
+			continue;
+		probe->functions.items[i].tried = true;
+		probe->stats.unarmed++;
+	}
+}
+
 int probe_arm(struct probe *probe, bool last_try)
 {
-	int error = probe->jump ? arm_jumps(probe, last_try) : 0;
+	int error = probe->jump ? arm_jumps(probe, last_try) : needs_jump(probe) ? -ENOTSUP : 0;
 
 	probe->wants_hold = false;
+	if (error == -ENOTSUP)
+		give_up_due(probe);
 	if (error)
 		return error;
 	for (size_t i = 0; i < probe->functions.nr; i++) {
@@ -298,7 +377,10 @@ int probe_arm(struct probe *probe, bool last_try)
 		if (!is_due(function))
 			continue;
 		function->tried = true;
-		arm_function(probe, function);
+		if (is_left_alone(probe, function))
+			leave_alone(probe, function);
+		else
+			arm_function(probe, function);
 	}
 	return 0;
 }

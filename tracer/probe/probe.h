@@ -44,7 +44,9 @@ struct probe_options {
 	uint32_t depth;			/* frames kept of a stack */
 	struct unwinder *unwinder;
 	enum engine engine;
-	int64_t sample_bytes;		/* mean distance of samples; 0: every call is told */
+	/* Mean distance of samples; 0: every call is told.  Breakpoints would stop at every call,
+	 * and what one engine draws the other may free: there are jumps only, then. */
+	int64_t sample_bytes;
 	struct targets *targets;
 	uint64_t epoch_ns;		/* clock_ns() of time 0 of the events */
 	/* In this thread or in the jump engine's, but never in both at once: probe_lock(). */
@@ -64,6 +66,7 @@ struct probe_stats {
 	uint64_t lost_walks;		/* of them, that ended before the outermost frame */
 	uint64_t missed;		/* calls whose end could not be watched */
 	uint64_t unarmed;		/* functions that could not be probed */
+	uint64_t unsampled;		/* functions that sampling leaves alone: they may throw */
 };
 
 struct probe {
@@ -80,6 +83,7 @@ struct probe {
 	struct walk walk;
 	struct jump *jump;		/* NULL: breakpoints only */
 	const char *no_jump;		/* why, if another engine was asked for; or NULL */
+	char reason[320];		/* ... where it is a function's */
 	uint32_t looking_at;		/* request of the loader that probe_look() serves */
 	bool wants_hold;		/* probe_arm() is due */
 	bool has_loader;		/* the loader tells of new modules */
@@ -91,8 +95,8 @@ int probe_create(struct process *process, struct files *files,
 void probe_destroy(struct probe *probe);
 
 int probe_prepare(struct probe *probe);
-/* A function that cannot be armed is told of and counted in stats.unarmed.  -ENOTSUP: the jump
- * engine was asked for and cannot be used, for probe->no_jump.  -EAGAIN: not now, since no thread
+/* A function that cannot be armed is told of and counted in stats.unarmed.  -ENOTSUP: only the
+ * jump engine will do, and it cannot be used, for probe->no_jump.  -EAGAIN: not now, since no thread
  * can run system calls; unless it is the last try, which takes breakpoints then. */
 int probe_arm(struct probe *probe, bool last_try);
 

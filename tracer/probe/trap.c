@@ -20,6 +20,34 @@ static void take_stack(struct probe *probe, const arch_regs *regs, uint32_t dept
 		       &probe->walk);
 }
 
+/* How many frames of the agent it took out; they come where a handler interrupted it. */
+static uint32_t leave_out_agent(struct walk *walk)
+{
+	uint32_t nr = 0, left_out;
+
+	for (uint32_t i = 0; i < walk->nr; i++)
+		if (code_module(walk->frames[i]) != AGENT_MODULE)
+			walk->frames[nr++] = walk->frames[i];
+	left_out = walk->nr - nr;
+	walk->nr = nr;
+	return left_out;
+}
+
+/* As many frames as are to be recorded, the agent's not counted; slots are void then. */
+static void take_recorded_stack(struct probe *probe, const arch_regs *regs)
+{
+	uint32_t left_out = 0, depth;
+
+	do {
+		depth = probe->options.depth + left_out;
+		if (depth > WALK_DEPTH_MAX)
+			depth = WALK_DEPTH_MAX;
+		take_stack(probe, regs, depth);
+		left_out = probe->jump ? leave_out_agent(&probe->walk) : 0;
+	} while (probe->walk.end == WALK_DEPTH && depth < WALK_DEPTH_MAX &&
+		 depth < probe->options.depth + left_out);
+}
+
 static void send(struct probe *probe, struct thread *thread, struct event *event,
 		 uint64_t now_ns)
 {
@@ -36,7 +64,7 @@ static void send_with_stack(struct probe *probe, struct thread *thread, const ar
 {
 	const struct walk *walk = &probe->walk;
 
-	take_stack(probe, regs, probe->options.depth);
+	take_recorded_stack(probe, regs);
 	event->stack = walk->frames;
 	event->nr_frames = walk->nr;
 	event->truncated = walk->end == WALK_DEPTH;

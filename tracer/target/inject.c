@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "maps.h"
 #include "procfs.h"
 
 /* Inside a restartable sequence the kernel would end the section, and a return to its middle
@@ -23,8 +24,26 @@ static bool may_carry(const struct thread *thread)
 	return !thread->exiting && !thread_in_rseq(thread);
 }
 
-static int begin(struct inject *inject, struct targets *targets, struct process *process,
-		 const struct parachute_code *code)
+/* The kernel's or the C library's, whose descriptor of the thread fs points to.  Any other may be
+ * tiny, with a neighbour's memory below: goroutines, coroutines, alternate stacks. */
+static bool is_on_own_stack(const struct thread *thread, const struct maps *maps)
+{
+	arch_regs regs;
+
+	if (thread_get_regs(thread, &regs))
+		return false;
+	for (size_t i = 0; i < maps->nr; i++) {
+		const struct mapping *mapping = &maps->items[i];
+
+		if (regs.rsp >= mapping->start && regs.rsp < mapping->end)
+			return !strcmp(mapping->path, "[stack]") ||
+			       (regs.fs_base >= regs.rsp && regs.fs_base < mapping->end);
+	}
+	return false;
+}
+
+static int begin_with(struct inject *inject, struct targets *targets, struct process *process,
+		      const struct parachute_code *code, const struct maps *maps)
 {
 	int error = -EAGAIN;
 
@@ -33,9 +52,27 @@ static int begin(struct inject *inject, struct targets *targets, struct process 
 		for (size_t i = 0; error == -EAGAIN && i < process->threads.nr; i++) {
 			struct thread *thread = process->threads.items[i];
 
-			if (thread->guest == guests && may_carry(thread))
+			if (thread->guest == guests && may_carry(thread) &&
+			    (!maps || is_on_own_stack(thread, maps)))
 				error = injection_begin(&inject->injection, targets, thread, code);
 		}
+	return error;
+}
+
+/* On a stack that may have no room for a parachute, rather without. */
+static int begin(struct inject *inject, struct targets *targets, struct process *process,
+		 const struct parachute_code *code)
+{
+	const struct parachute_code without = { .syscall = code->syscall };
+	struct maps maps;
+	int error = maps_read(&maps, process->memory.tid);
+
+	if (error)
+		return error;
+	error = begin_with(inject, targets, process, code, &maps);
+	if (error == -EAGAIN)
+		error = begin_with(inject, targets, process, &without, NULL);
+	maps_release(&maps);
 	return error;
 }
 
@@ -45,9 +82,10 @@ static int lift_filter(struct inject *inject)
 	struct thread *thread = inject->injection.thread;
 	long mode = procfs_status_number(thread->tid, "Seccomp");
 
-	if (mode <= 0)
+	if (!mode)
 		return 0;
-	if (mode != 2 || thread_suspend_seccomp(thread, true))
+	/* Unknown: better not to be tried without. */
+	if (mode == 1 || thread_suspend_seccomp(thread, true))
 		return -EACCES;
 	inject->unfiltered = true;
 	return 0;
@@ -219,6 +257,15 @@ static int pass_through(struct inject *inject, int fd, const int pair[2], taddr_
 	error = send_file(socket, fd);
 	close(socket);
 	return error ? error : receive(inject, pair[1], scratch, target_fd);
+}
+
+/* Where the parachute could be written, a little more can. */
+taddr_t inject_scratch(const struct inject *inject)
+{
+	const struct injection *injection = &inject->injection;
+
+	return injection->sp == injection->saved.rsp
+		? 0 : (injection->sp - 2 * INJECT_SCRATCH_BYTES) & ~(taddr_t)15;
 }
 
 int inject_file(struct inject *inject, int fd, taddr_t scratch, int *target_fd)

@@ -35,6 +35,8 @@ int inject_advise(struct inject *inject, taddr_t address, size_t bytes, int advi
 /* Gives the target a descriptor of its own for the tracer's fd; `scratch` is memory of ours
  * there that it may write, INJECT_SCRATCH_BYTES.  To be closed by inject_close_file(). */
 #define INJECT_SCRATCH_BYTES 256
+/* Such memory below the stack of the thread that carries the calls; 0: there is none. */
+taddr_t inject_scratch(const struct inject *inject);
 int inject_file(struct inject *inject, int fd, taddr_t scratch, int *target_fd);
 int inject_close_file(struct inject *inject, int target_fd);
 

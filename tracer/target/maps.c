@@ -22,6 +22,7 @@ static bool parse_line(const char *line, struct mapping *out)
 		   &out->end, permissions, &out->offset, &major_number, &minor_number, &inode,
 		   &path_at) < 7)
 		return false;
+	out->readable = permissions[0] == 'r';
 	out->executable = permissions[2] == 'x';
 	out->device = makedev(major_number, minor_number);
 	out->inode = inode;
@@ -59,24 +60,21 @@ int maps_read(struct maps *maps, pid_t tid)
 	return error;
 }
 
-/* All of them are read: PROCMAP_QUERY, which finds one, is new with Linux 6.11. */
-int maps_find(pid_t tid, taddr_t address, struct mapping *out)
+const struct mapping *maps_find(const struct maps *maps, taddr_t address)
 {
-	struct maps maps;
-	int error = maps_read(&maps, tid);
+	size_t low = 0, high = maps->nr;
 
-	if (error)
-		return error;
-	error = -ENOENT;
-	for (size_t i = 0; i < maps.nr && error; i++) {
-		if (address < maps.items[i].start || address >= maps.items[i].end)
-			continue;
-		*out = maps.items[i];
-		out->path = NULL;
-		error = 0;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (address < maps->items[middle].start)
+			high = middle;
+		else if (address >= maps->items[middle].end)
+			low = middle + 1;
+		else
+			return &maps->items[middle];
 	}
-	maps_release(&maps);
-	return error;
+	return NULL;
 }
 
 void maps_release(struct maps *maps)

@@ -9,7 +9,7 @@
 
 struct mapping {
 	taddr_t start, end;
-	bool executable;
+	bool readable, executable;
 	uint64_t offset;	/* in the file */
 	dev_t device;
 	ino_t inode;		/* 0: no file */
@@ -23,8 +23,8 @@ struct maps {
 
 /* Any live thread's id will do, and has to: a dead leader has no maps. */
 int maps_read(struct maps *maps, pid_t tid);
-/* The mapping that an address lies in; -ENOENT: none.  out->path is NULL. */
-int maps_find(pid_t tid, taddr_t address, struct mapping *out);
+/* The mapping that an address lies in; NULL: none.  By halves: maps are sorted. */
+const struct mapping *maps_find(const struct maps *maps, taddr_t address);
 void maps_release(struct maps *maps);
 
 #endif

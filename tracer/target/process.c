@@ -358,19 +358,51 @@ static bool queue_put(struct targets *targets, pid_t tid, int status)
 	return ++targets->queue_nr < TARGETS_QUEUE / 2;
 }
 
-/* Waits for one status, then takes all others that are ready. */
+static bool look(siginfo_t *info, int flags)
+{
+	info->si_pid = 0;
+	return !waitid(P_ALL, 0, info, WEXITED | WSTOPPED | WNOWAIT | __WALL | flags) &&
+	       info->si_pid;
+}
+
+/* A signal is about to be delivered to a thread that we know. */
+static bool is_delivery(struct targets *targets, const siginfo_t *info)
+{
+	return info->si_code == CLD_TRAPPED && info->si_status != SIGTRAP &&
+	       info->si_status <= 64 && targets_find(targets, info->si_pid);
+}
+
+/*
+ * Waits for one status, then takes all others that are ready.
+ *
+ * A signal that is about to be delivered is lost if the tracer is killed once it has taken that
+ * stop: wait4() clears what the kernel would go on with (kernel/exit.c, wait_task_stopped()).
+ * So such a stop is looked at, answered, and never taken; but not twice of one thread while
+ * others may be waiting behind it.
+ */
 static void queue_fill(struct targets *targets)
 {
+	siginfo_t info;
 	int status;
-	pid_t tid = waitpid(-1, &status, __WALL);
 
-	if (tid <= 0)
-		return;
-	while (queue_put(targets, tid, status) && targets->nr_threads > 1) {
-		tid = waitpid(-1, &status, __WALL | WNOHANG);
-		if (tid <= 0)
+	if (!look(&info, WNOHANG)) {
+		targets->peeked = 0;
+		if (!look(&info, 0))
 			return;
 	}
+	do {
+		if (is_delivery(targets, &info) && info.si_pid != targets->peeked) {
+			if (targets->queue_nr)
+				return;
+			targets->peeked = info.si_pid;
+			queue_put(targets, info.si_pid, info.si_status << 8 | 0x7f);
+			return;
+		}
+		targets->peeked = 0;
+		if (waitpid(info.si_pid, &status, __WALL | WNOHANG) <= 0)
+			return;
+	} while (queue_put(targets, info.si_pid, status) && targets->nr_threads > 1 &&
+		 look(&info, WNOHANG));
 }
 
 /* A thread that nobody has told of yet waits for its creator's event. */
@@ -430,10 +462,15 @@ void targets_next(struct targets *targets, struct stop *out)
 
 void thread_resume(struct thread *thread, int signal)
 {
+	bool holding = thread->process && thread->process->holding;
+
 	thread->resume_signal = signal;
-	thread->held = thread->process && thread->process->holding;
+	/* A signal is not kept waiting: its handler's first instruction will do as well. */
+	thread->held = holding && !signal;
 	if (thread->held)
 		return;
+	if (holding)
+		(void)do_ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
 	thread_push_on(thread);
 }
 

@@ -87,6 +87,7 @@ struct targets {
 		int status;
 	} queue[TARGETS_QUEUE];
 	unsigned queue_first, queue_nr;
+	pid_t peeked;		/* the last stop that was looked at, not taken */
 	/* The last that ended before their creator's event was handled: claimed no more. */
 	pid_t gone[TARGETS_GONE];
 	unsigned nr_gone;

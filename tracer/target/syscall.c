@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procfs.h"
+
 #define FLAG_TRAP 0x100
 #define FLAG_DIRECTION 0x400
 
@@ -37,25 +39,70 @@ static int note_signal(struct injection *injection, int status)
 
 static void send_signals(const struct injection *injection)
 {
+	const struct thread *thread = injection->thread;
+	pid_t pid = thread->guest ? thread->tid : thread->process->pid;
+
 	for (int signal = 1; signal < 64; signal++)
 		if (injection->signals & 1ULL << signal)
-			(void)syscall(SYS_tgkill, injection->thread->process->pid,
-				      injection->thread->tid, signal);
+			(void)syscall(SYS_tgkill, pid, thread->tid, signal);
+}
+
+/* A dead leader's status comes after those of all others. */
+static bool is_dead(pid_t tid)
+{
+	char state = procfs_state(tid, tid);
+
+	return !state || state == 'Z' || state == 'X';
+}
+
+/* It waits in the stop of its exit, which nobody else will hear of: from there it goes on when it
+ * is released or let go.  To push it on would be to wait for the end of a leader, which comes
+ * after that of threads that wait for us. */
+static int is_ending(struct injection *injection)
+{
+	injection->gone = true;
+	injection->thread->stopped_by = STOP_EXITING;
+	thread_exiting(injection->thread);
+	return -ESRCH;
+}
+
+/* Killed where it stood: it must not be pushed on from where it stands now. */
+static bool has_moved_on(pid_t tid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return !waitid(P_PID, (id_t)tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) &&
+	       info.si_pid;
+}
+
+static int push_on(struct injection *injection, int request)
+{
+	pid_t tid = injection->thread->tid;
+	int error = 0;
+
+	if (!injection->gone && !has_moved_on(tid))
+		error = do_ptrace(request, tid, 0, NULL);
+	injection->gone |= error == -ESRCH;
+	return injection->gone ? -ESRCH : error;
 }
 
 /* Lets the thread go on and waits for its next stop; what ends it is left to targets_next(). */
 static int advance(struct injection *injection, int request, int *status)
 {
 	pid_t tid = injection->thread->tid;
-	int error = do_ptrace(request, tid, 0, NULL);
+	int error = push_on(injection, request);
 
 	if (error)
 		return error;
-	while (waitpid(tid, status, __WALL) < 0)
+	while (waitpid(tid, status, __WALL) < 0) {
 		if (errno != EINTR)
 			return -errno;
+		if (is_dead(tid))
+			return is_ending(injection);
+	}
 	if (WIFSTOPPED(*status))
-		return 0;
+		return *status >> 16 == PTRACE_EVENT_EXIT ? is_ending(injection) : 0;
+	injection->gone = true;
 	targets_put_back(injection->targets, tid, *status);
 	return -ESRCH;
 }
@@ -162,6 +209,7 @@ int injection_call(struct injection *injection, long number, const uint64_t argu
 	regs.r8 = arguments[4];
 	regs.r9 = arguments[5];
 	error = thread_set_regs(injection->thread, &regs);
+	injection->gone |= error == -ESRCH;
 	for (int stop = 0; !error && stop < 2; stop++) /* the entry, then the exit */
 		error = advance_to(injection, PTRACE_SYSCALL, is_syscall_stop, &status);
 	if (!error)

@@ -5,13 +5,13 @@
  *     injection_begin -> injection_call ... -> injection_end
  *
  * An existing `syscall` instruction is used; a frame is left below the stack, which brings the
- * thread back should we be killed meanwhile (parachute.h).  Registers, signal mask and an interrupted system call come back as they were:
- * the thread ends in the stop in which it was, and a call that it was blocked in is restarted
- * by the kernel when it is let go.  So no call run here may use the thread's restart block
- * (no sleep, futex or poll).
+ * thread back should we be killed meanwhile (parachute.h).  Registers, signal mask and an
+ * interrupted system call come back as they were: the thread ends in the stop in which it was,
+ * and a call that it was blocked in is restarted by the kernel when it is let go.  So no call run
+ * here may use the thread's restart block (no sleep, futex or poll).
  *
- * One thread, the tracer.  Functions return 0 or -errno; -ESRCH: it was killed meanwhile,
- * which targets_next() will tell.  After a failed injection_begin() nothing has changed.
+ * One thread, the tracer.  Functions return 0 or -errno; -ESRCH: it was killed meanwhile, and
+ * ends when it is released, which targets_next() will tell.  After a failed injection_begin() nothing has changed.
  */
 #ifndef MEMTRACE_TARGET_SYSCALL_H
 #define MEMTRACE_TARGET_SYSCALL_H
@@ -27,6 +27,7 @@ struct injection {
 	uint64_t saved_mask;
 	taddr_t sp;		/* during the calls */
 	uint64_t signals;	/* came meanwhile: to be sent again */
+	bool gone;		/* killed meanwhile */
 };
 
 /* Without a restorer, or room on its stack, the thread has no parachute.  -EAGAIN: this thread
