@@ -4,13 +4,14 @@ from harness import *
 
 
 class Storm(Target):
-    def __init__(self):
+    def __init__(self, forgiving=False):
         # At -O1 free begins with a call, which no jump can displace.
         arena = [build_library("arena.c", "-O2", out=f"libarena{n}.so") for n in (1, 2)]
         others = (source(f"storm/{name}.c") for name in ("roles", "handlers", "waits"))
         super().__init__(build("storm/storm.c", *others, "-pthread", out="storm"),
                          build_library("storm/plugin.c", out="libplugin.so"), *arena,
-                         os.environ.get("STORM_ROLES") or "ffff")
+                         os.environ.get("STORM_ROLES") or "ffff",
+                         *(["forgiving"] if forgiving else []))
         self.semaphores = self.expect("semaphores").split()[1]
         self.expect("ready")
 
@@ -24,8 +25,8 @@ class Storm(Target):
 
 
 @contextlib.contextmanager
-def storm():
-    target = Storm()
+def storm(**how):
+    target = Storm(**how)
     try:
         yield target
         target.finish()

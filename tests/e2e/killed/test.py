@@ -46,7 +46,7 @@ def check_engines(target):
 
 def check_kills(kill_at):
     """kill_at(trace, target) kills a memtrace that has just been started, and says when."""
-    with storm() as target:
+    with storm(forgiving=True) as target:
         check_engines(target)
         for _ in repeated("KILLS", SECONDS):
             with unharmed(target.pid, loads=True):
@@ -91,7 +91,7 @@ def test_all_processes():
 def test_nobody_comes_back():
     """Without another memtrace the target runs on to its end."""
     for _ in range(3):
-        with storm() as target:
+        with storm(forgiving=True) as target:
             trace = attach(target.pid)
             time.sleep(random.uniform(0, 0.1))
             kill(family(trace.process.pid))

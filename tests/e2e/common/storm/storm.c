@@ -16,6 +16,7 @@ const char *plugin, *late_arena;
 
 static volatile int over, others_over;
 static unsigned long chosen = -1ul;
+bool forgiving;
 
 static struct role roles[] = {
 	{ NULL, allocate_step }, { NULL, allocate_step }, { NULL, allocate_step },
@@ -130,6 +131,7 @@ int main(int argc, char **argv)
 	late_arena = argv[3];
 	if (argc > 4)
 		chosen = strtoul(argv[4], NULL, 16);
+	forgiving = argc > 5;
 	prepare(argv[2]);
 	begin_all();
 	check_all_come_on();

@@ -8,6 +8,7 @@
 #ifndef STORM_H
 #define STORM_H
 
+#include <stdbool.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -58,5 +59,8 @@ void waits_prepare(void);
 void waiting_begin(struct role *self);
 void waiting_step(struct role *self);
 void bringing_step(struct role *self);
+
+/* The tracer may be killed: see waits.c. */
+extern bool forgiving;
 
 #endif

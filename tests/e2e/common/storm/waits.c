@@ -80,6 +80,17 @@ static long futex_wait(int *word, int value, const struct timespec *limit)
 	return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
 }
 
+/* Calls that a stop ends with EINTR though no handler ran (signal(7)).  The tracer begins them
+ * again; one that is killed before it could, cannot. */
+#define AGAIN(call)                                                           \
+	({                                                                    \
+		long again_result;                                            \
+		do                                                            \
+			again_result = (call);                                \
+		while (again_result < 0 && errno == EINTR && forgiving);      \
+		again_result;                                                 \
+	})
+
 /* Nobody comes: the call says so, and not before its time. */
 static void in_vain(unsigned way)
 {
@@ -106,15 +117,15 @@ static void in_vain(unsigned way)
 		MUST(select(empty_pipe[0] + 1, &set, NULL, NULL, &short_limit) == 0);
 		break;
 	case 3:
-		MUST(epoll_wait(empty_epoll, &event, 1, VAIN_MS) == 0);
+		MUST(AGAIN(epoll_wait(empty_epoll, &event, 1, VAIN_MS)) == 0);
 		break;
 	case 4:
 		sigemptyset(&signals);
 		sigaddset(&signals, SIGWINCH);
-		MUST(sigtimedwait(&signals, NULL, &limit) == -1 && errno == EAGAIN);
+		MUST(AGAIN(sigtimedwait(&signals, NULL, &limit)) == -1 && errno == EAGAIN);
 		break;
 	case 5:
-		MUST(semtimedop(semaphores, &down, 1, &limit) == -1 && errno == EAGAIN);
+		MUST(AGAIN(semtimedop(semaphores, &down, 1, &limit)) == -1 && errno == EAGAIN);
 		break;
 	case 6:
 		MUST(futex_wait(&nothing, 0, &limit) == -1 && errno == ETIMEDOUT);
@@ -150,20 +161,20 @@ static void brought(struct waiter *self, unsigned way)
 		MUST(poll(&wanted, 1, LONG_S * 1000) == 1 && wanted.revents == POLLIN);
 		break;
 	case 2:
-		MUST(epoll_wait(self->epoll, &event, 1, LONG_S * 1000) == 1);
+		MUST(AGAIN(epoll_wait(self->epoll, &event, 1, LONG_S * 1000)) == 1);
 		MUST(event.data.u64 == 99);
 		break;
 	case 3:
-		MUST(recv(self->socket[0], &c, 1, 0) == 1 && c == 's');
+		MUST(AGAIN(recv(self->socket[0], &c, 1, 0)) == 1 && c == 's');
 		return;
 	case 4:
-		MUST(semtimedop(semaphores, &down, 1, &limit) == 0);
+		MUST(AGAIN(semtimedop(semaphores, &down, 1, &limit)) == 0);
 		return;
 	case 5:
 		sigemptyset(&signals);
 		sigaddset(&signals, SIGUSR2);
 		self->waits_for_signal = 1;
-		MUST(sigtimedwait(&signals, NULL, &limit) == SIGUSR2);
+		MUST(AGAIN(sigtimedwait(&signals, NULL, &limit)) == SIGUSR2);
 		return;
 	default:
 		word = __atomic_load_n(&self->futex, __ATOMIC_SEQ_CST);
