@@ -54,6 +54,8 @@ _memtrace_value()	# option, what is typed of its value
 	-o | --output) _memtrace_paths -f "$2" ;;
 	--debug-dir) _memtrace_paths -d "$2" ;;
 	--format) _memtrace_format "$2" ;;
+	--engine) _memtrace_words 'auto jump break' "$2" ;;
+	--sample) _memtrace_words '64K 512K 4M' "$2" ;;
 	--unwinder) _memtrace_words 'rules libunwind' "$2" ;;
 	esac
 }
@@ -61,7 +63,7 @@ _memtrace_value()	# option, what is typed of its value
 _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --follow-forks --top --stack-depth
-		--unwinder --debug-dir --stats --quiet --verbose --help --version
+		--engine --sample --unwinder --debug-dir --stats --quiet --verbose --help --version
 		-p -d -o -f -n -k -q -v -h -V' "$1"
 }
 
@@ -80,7 +82,8 @@ _memtrace_command()	# place of its first word
 _memtrace_wants_value()
 {
 	case $1 in
-	--pid | --duration | --output | --format | --top | --stack-depth | --unwinder | --debug-dir)
+	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
+	--unwinder | --debug-dir)
 		option=$1
 		;;
 	--*)
