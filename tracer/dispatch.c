@@ -259,10 +259,9 @@ static void on_gone(struct trace *trace, struct thread *thread, enum stop_kind k
 static void on_exiting(struct thread *thread)
 {
 	struct run *run = thread->process->run;
-	uint64_t rss = run ? procfs_rss_bytes(thread->process->pid) : 0;
 
-	if (rss)
-		run->facts.rss_end_bytes = rss;
+	if (run)
+		run_note_memory(run);
 	if (run && run->probe)
 		probe_thread_ends(run->probe, thread);
 	thread_exiting(thread);

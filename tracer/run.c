@@ -196,12 +196,18 @@ int run_restart(struct run *run)
 	return error;
 }
 
-void run_tick(struct run *run, uint64_t now_ns)
+void run_note_memory(struct run *run)
 {
 	uint64_t rss = procfs_rss_bytes(run->process->pid);
+	uint64_t ours = run->probe ? probe_memory_bytes(run->probe) : 0;
 
 	if (rss)
-		run->facts.rss_end_bytes = rss;
+		run->facts.rss_end_bytes = rss > ours ? rss - ours : rss;
+}
+
+void run_tick(struct run *run, uint64_t now_ns)
+{
+	run_note_memory(run);
 	probe_lock(run->probe);
 	heap_tick(&run->heap, now_ns - run->epoch_ns);
 	probe_unlock(run->probe);

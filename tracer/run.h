@@ -50,6 +50,9 @@ int run_arm(struct run *run, bool last_try);
 /* An exec: new memory, new modules, an empty map; to be armed as soon as it is held. */
 int run_restart(struct run *run);
 
+/* The process's memory as it is now, without what is ours. */
+void run_note_memory(struct run *run);
+
 /* Now and then. */
 void run_tick(struct run *run, uint64_t now_ns);
 

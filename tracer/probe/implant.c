@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../agent/blob.h"
@@ -641,6 +642,14 @@ void implant_forget_stack(struct implant *implant, struct memory *memory, uint64
 		__atomic_store_n(&stack->key, 0, __ATOMIC_RELEASE);
 	if (fs_base)
 		free_slot(implant, memory, fs_base);
+}
+
+uint64_t implant_memory_bytes(const struct implant *implant)
+{
+	struct stat status;
+
+	return implant->fd < 0 || fstat(implant->fd, &status) ? 0
+							       : (uint64_t)status.st_blocks * 512;
 }
 
 bool implant_contains(const struct implant *implant, taddr_t pc)

@@ -111,6 +111,9 @@ int implant_read_inventory(const struct implant *implant, const struct memory *m
 int implant_write_inventory(const struct implant *implant, struct memory *memory,
 			    const struct agent_inventory *inventory);
 
+/* Memory that rings, stacks and rules take up by now; the target's resident set has most of it. */
+uint64_t implant_memory_bytes(const struct implant *implant);
+
 /* Whether pc is in the agent's own code. */
 bool implant_contains(const struct implant *implant, taddr_t pc);
 

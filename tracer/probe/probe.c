@@ -582,3 +582,9 @@ uint64_t probe_dropped(const struct probe *probe)
 {
 	return probe->stats.missed + (probe->jump ? jump_dropped(probe->jump) : 0);
 }
+
+uint64_t probe_memory_bytes(const struct probe *probe)
+{
+	return probe->jump && probe->jump->implant.whole
+		? implant_memory_bytes(&probe->jump->implant) : 0;
+}

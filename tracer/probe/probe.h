@@ -138,6 +138,8 @@ int probe_disarm(struct probe *probe);
 /* Nothing of ours is mapped any more in a fork child, whose one thread is held. */
 void probe_leave_child(const struct probe *probe, struct process *child);
 void probe_finish(struct probe *probe);
+/* Of the target's resident set, what we have added to it. */
+uint64_t probe_memory_bytes(const struct probe *probe);
 /* Events that are known to be lost. */
 uint64_t probe_dropped(const struct probe *probe);
 
