@@ -41,7 +41,9 @@ static __attribute__((noinline)) bool wait_for_room(struct agent_ring *ring)
 	if (look_again(ring))
 		return true;
 	start = wait_start(shared);
-	while (!agent_is_forsaken() && agent_cycles() - start < agent_state.wait_cycles) {
+	/* Signed: the clock may be read before the start that another thread has just written. */
+	while (!agent_is_forsaken() &&
+	       (int64_t)(agent_cycles() - start) < (int64_t)agent_state.wait_cycles) {
 		__builtin_ia32_pause();
 		if (look_again(ring))
 			return true;
