@@ -218,6 +218,23 @@ void attach_serve(struct trace *trace)
 			serve(trace, trace->runs.items[i]);
 }
 
+/* Opens the run as soon as the code is what it was: to tell who is still in the orphan, stacks have
+ * to be walked. */
+static int open_for_walks(struct run *run, struct jump *orphan)
+{
+	pid_t tid = run->process->memory.tid;
+	int error = 0;
+
+	if (!run->probe) {
+		memory_close(&run->process->memory);
+		run->process->memory.tid = tid;
+		error = run_open(run);
+	}
+	if (!error)
+		orphan->options.walker = &run->probe->walker;
+	return error;
+}
+
 static int take_out(struct trace *trace, struct run *run, struct jump *orphan)
 {
 	int error = jump_restore(orphan);
@@ -226,6 +243,8 @@ static int take_out(struct trace *trace, struct run *run, struct jump *orphan)
 		      run->process->pid);
 	if (!error)
 		error = jump_disarm(orphan);
+	if (!error)
+		error = open_for_walks(run, orphan);
 	if (!error)
 		leave(trace, run, orphan);
 	run->facts.detach_pause_ns = 0;
@@ -259,7 +278,7 @@ static int look_for_orphans(struct trace *trace, struct run *run)
 	if (!error && jump_has_orphan(process))
 		error = remove_orphans(trace, run);
 	if (run->probe)
-		return error; /* after an exec: all is open */
+		return error; /* all is open */
 	tid = process->memory.tid;
 	memory_close(&process->memory);
 	process->memory.tid = tid;

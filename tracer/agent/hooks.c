@@ -268,8 +268,9 @@ uint32_t agent_loader(const struct agent_registers *regs, const struct agent_fun
 		return 0;
 	now = agent_load(&shared->now_ns);
 	request = __atomic_add_fetch(&shared->loader_requests, 1, __ATOMIC_ACQ_REL);
-	while (!is_done(request) && cycles - moved < STILL_WAITS * wait &&
-	       cycles - start < LONGEST_WAITS * wait) {
+	/* Switched off: the tracer is leaving, and waits for us. */
+	while (!is_done(request) && agent_load(&agent_state.enabled) &&
+	       cycles - moved < STILL_WAITS * wait && cycles - start < LONGEST_WAITS * wait) {
 		__builtin_ia32_pause();
 		cycles = agent_cycles();
 		if (agent_load(&shared->now_ns) != now) {
@@ -277,7 +278,7 @@ uint32_t agent_loader(const struct agent_registers *regs, const struct agent_fun
 			moved = cycles;
 		}
 	}
-	if (!is_done(request)) {
+	if (!is_done(request) && agent_load(&agent_state.enabled)) {
 		agent_drop();
 		agent_store(&shared->stalled_ns, now);
 	}
