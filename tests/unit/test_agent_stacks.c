@@ -2,6 +2,7 @@
 /* Every stack that the agent records is what the tracer would have recorded. */
 #include <pthread.h>
 
+#include "../../tracer/agent/tree.h"
 #include "agent_stacks.h"
 
 static uint64_t nr_compared;
@@ -351,6 +352,20 @@ static void a_full_tree(void **state)
 	shape_plain(3);
 }
 
+/* The first nodes with many children each, which all want places near each other. */
+static void a_wide_tree(void **state)
+{
+	uint32_t base = AGENT_FIRST_NODE + agent_state.shared->nr_nodes, nr_cut = 0;
+
+	for (uint32_t i = 0; i < 20000; i++)
+		assert_int_equal(agent_tree_add(AGENT_ROOT, code_make(9, 0x1000 + i)), base + i);
+	for (uint32_t child = 0; child < 30; child++)
+		for (uint32_t i = 0; i < 20000; i++)
+			nr_cut += agent_tree_add(base + i, code_make(9, 0x1000 + child)) ==
+				  AGENT_ROOT_CUT;
+	assert_int_equal(nr_cut, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +376,7 @@ int main(void)
 		TEST(a_map_that_changes),
 		TEST(without_a_map),
 		TEST(a_full_tree),
+		TEST(a_wide_tree),
 	};
 	int failed;
 

@@ -3,19 +3,19 @@
  * Open addressing.  The table is larger than any cache, and so are the nodes of a large program;
  * but a stack's nodes were mostly made one after the other.  So a node's first places are near
  * its parent's number, which keeps those of a stack together; where they are taken, as below a
- * parent of many children, the others are anywhere.  Two threads that add the same node race for its place;
- * the loser's node is wasted.
+ * parent of many children, the others are anywhere, each by a stride of its own: the places near
+ * the first nodes are all taken over long distances.  Two threads that add the same node race for
+ * its place; the loser's node is wasted.
  */
 #include "tree.h"
 
 #define NODES_MAX (AGENT_NODES - AGENT_FIRST_NODE)
-#define PROBES 4096		/* never needed while at most three quarters are full */
-
+#define PROBES 256		/* never needed while at most three quarters are full */
 #define NEAR_PROBES 8
 #define NEAR_PLACES 64u
 
 struct places {
-	uint32_t near, far;
+	uint32_t near, far, stride;
 };
 
 static struct places places_of(uint32_t parent, code_t frame)
@@ -25,6 +25,7 @@ static struct places places_of(uint32_t parent, code_t frame)
 	return (struct places){
 		.near = parent + parent / 4 + (uint32_t)(hash >> 32) % NEAR_PLACES,
 		.far = (uint32_t)(hash >> 40),
+		.stride = (uint32_t)(hash >> 16) | 1,
 	};
 }
 
@@ -53,9 +54,9 @@ static bool is_node(uint32_t node, uint32_t parent, code_t frame)
 /* The i-th place to look at. */
 static uint32_t *place_at(struct places places, uint32_t i)
 {
-	uint32_t first = i < NEAR_PROBES ? places.near : places.far;
+	uint32_t place = i < NEAR_PROBES ? places.near + i : places.far + i * places.stride;
 
-	return &agent_state.shared->places[(first + i) & (AGENT_NODE_PLACES - 1)];
+	return &agent_state.shared->places[place & (AGENT_NODE_PLACES - 1)];
 }
 
 /* No equal node lay before the i-th place. */
