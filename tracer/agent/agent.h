@@ -142,6 +142,9 @@ struct agent_shared {
 
 	/* Written by agents. */
 	uint64_t stalled_ns __attribute__((aligned(64))); /* now_ns at which a wait was in vain */
+	/* A wait that goes on: when it began, and now_ns then.  Who is interrupted in it by a
+	 * handler that does not return need not begin again. */
+	uint64_t wait_cycles, wait_ns;
 	uint64_t dropped;		/* events for which there was no room */
 	uint64_t unread;		/* stacks cut short, since they lie on no stack known */
 	uint32_t loader_requests;	/* calls of _dl_debug_state so far */

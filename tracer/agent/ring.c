@@ -20,15 +20,30 @@ static bool look_again(struct agent_ring *ring)
 	return has_room(ring, taken);
 }
 
+/* Cycles at which this wait, or one of somebody else's since the tracer moved, began. */
+static uint64_t wait_start(struct agent_shared *shared)
+{
+	uint64_t now_ns = agent_load(&shared->now_ns);
+
+	if (agent_load(&shared->wait_ns) != now_ns) {
+		agent_store(&shared->wait_cycles, agent_cycles());
+		agent_store(&shared->wait_ns, now_ns);
+	}
+	return agent_load(&shared->wait_cycles);
+}
+
 /* The longest wait is bounded; who waited in vain spares the others, until the tracer moves. */
 static __attribute__((noinline)) bool wait_for_room(struct agent_ring *ring)
 {
 	struct agent_shared *shared = agent_state.shared;
-	uint64_t start = agent_cycles();
+	uint64_t start;
 
 	if (look_again(ring))
 		return true;
-	while (!agent_is_forsaken() && agent_cycles() - start < agent_state.wait_cycles) {
+	start = wait_start(shared);
+	/* Signed: the clock may be read before the start that another thread has just written. */
+	while (!agent_is_forsaken() &&
+	       (int64_t)(agent_cycles() - start) < (int64_t)agent_state.wait_cycles) {
 		__builtin_ia32_pause();
 		if (look_again(ring))
 			return true;
