@@ -42,6 +42,8 @@ static void many_laps(void **state)
 {
 	struct agent_ring *ring = &agent_state.shared->rings[RING];
 
+	/* What lies there is of the lap before, as it would be: not of a lap of the same number. */
+	memset(agent_state.shared->records[RING], 0, sizeof(agent_state.shared->records[RING]));
 	ring->claimed = ring->taken = ring->taken_seen = 0xfffeull * AGENT_RING_RECORDS - 5;
 	for (uint64_t i = 0; i < 10; i++)
 		stubs[FREE](DEAD_BLOCK, 0, 0, 0);
@@ -172,15 +174,12 @@ static void threads_and_a_consumer(void **state)
 	for (unsigned i = 0; i < AGENT_RINGS; i++)
 		claimed += agent_state.shared->rings[i].claimed;
 	agent_state.wait_cycles = wait;
-	/* Of 720,000 records up to 75 were seen out of order or missing on a busy machine: not
-	 * understood yet.  The end-to-end cases, which compare whole runs, have not seen it. */
-	print_message("%" PRIu64 " out of order\n", out_of_order);
-	assert_true(out_of_order < 1000);
-	assert_int_equal(consumed + out_of_order, claimed);
+	assert_int_equal(out_of_order, 0);
+	assert_int_equal(consumed, claimed);
 	assert_true(consumed > HAMMERS * ROUNDS);
 	assert_int_equal(agent_state.shared->dropped, 0);
 	for (int i = 0; i < HAMMERS * BLOCKS; i++)
-		assert_true(!is_allocated[i] || out_of_order);
+		assert_false(is_allocated[i]);
 }
 
 static void no_place_for_a_thread(void **state)
