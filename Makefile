@@ -80,7 +80,7 @@ $(AGENT_IMAGE).bin: $(AGENT_IMAGE).elf
 # Its unwind data stays here, as rules for who meets a handler that interrupted it.
 AGENT_RULES := $(BUILD)/$(AGENT)/tools/rules
 
-$(AGENT_RULES): $(AGENT)/tools/rules.c $(patsubst %,$(BUILD)/symbolizer/%.o,rules cfi row sections)
+$(AGENT_RULES): $(AGENT)/tools/rules.c $(patsubst %,$(BUILD)/symbolizer/%.o,rules cfi cfa row sections)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libdw interprets FDEs but does not tell their ranges: those are decoded here.  An FDE begins
- * with initial_location and address_range in the encoding that its CIE's augmentation names
- * (Linux Standard Base 5.0, 10.6); in .debug_frame both are plain addresses.
+ * libdw finds the entries; what an FDE says of its function is decoded here, and its program is
+ * run by cfa.c, since libdw takes several microseconds for each row.  An FDE begins with
+ * initial_location and address_range in the encoding that its CIE's augmentation names (Linux
+ * Standard Base 5.0, 10.6); in .debug_frame both are plain addresses.
  */
 #include <dwarf.h>
 #include <errno.h>
@@ -10,7 +11,8 @@
 #include <string.h>
 
 #include "../tracer/base/array.h"
-#include "cfi.h"
+#include "cfa.h"
+#include "leb.h"
 #include "sections.h"
 
 struct cfi_section {
@@ -18,8 +20,7 @@ struct cfi_section {
 	uint64_t vaddr;
 	bool eh_frame;
 	const unsigned char *e_ident;
-	Dwarf_Off cie_offset;		/* of the encoding below; all 1s: none yet */
-	uint8_t encoding;
+	size_t first_cie;		/* of this section */
 };
 
 static size_t encoded_bytes(uint8_t encoding)
@@ -72,46 +73,103 @@ static uint8_t augmented_encoding(const Dwarf_CIE *cie)
 	return DW_EH_PE_absptr;
 }
 
-static int find_encoding(struct cfi_section *section, Dwarf_Off cie_offset)
+static struct cfi_cie make_cie(const struct cfi_section *section, Dwarf_Off offset,
+			       const Dwarf_CIE *from)
 {
+	struct cfi_cie cie = {
+		.program = from->initial_instructions,
+		.program_end = from->initial_instructions_end,
+		.code_alignment = from->code_alignment_factor,
+		.data_alignment = from->data_alignment_factor,
+		.offset = offset,
+		.encoding = section->eh_frame ? augmented_encoding(from) : DW_EH_PE_absptr,
+		.is_augmented = *from->augmentation == 'z',
+		.is_signal = strchr(from->augmentation, 'S'),
+	};
+
+	cie.initial = cfa_initial(&cie);
+	if (from->return_address_register != RULE_RIP)
+		cie.initial.rip.how = ROW_OTHERWISE;
+	return cie;
+}
+
+/* Index of a CIE, mostly the last one; negative: error.  One that was not needed for long is
+ * decoded anew, so that no file makes this slow. */
+static int64_t find_cie(struct cfi *cfi, const struct cfi_section *section, Dwarf_Off offset)
+{
+	size_t nr = cfi->cies.nr, first = nr > section->first_cie + 16 ? nr - 16 : section->first_cie;
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off next;
 
-	if (cie_offset == section->cie_offset)
-		return 0;
-	if (dwarf_next_cfi(section->e_ident, section->data, section->eh_frame, cie_offset, &next,
+	for (size_t i = nr; i-- > first;)
+		if (cfi->cies.items[i].offset == offset)
+			return (int64_t)i;
+	if (dwarf_next_cfi(section->e_ident, section->data, section->eh_frame, offset, &next,
 			   &entry) || entry.CIE_id != DW_CIE_ID_64)
 		return -EINVAL;
-	section->encoding = section->eh_frame ? augmented_encoding(&entry.cie) : DW_EH_PE_absptr;
-	section->cie_offset = cie_offset;
-	return 0;
+	if (ARRAY_GROW(&cfi->cies))
+		return -ENOMEM;
+	cfi->cies.items[cfi->cies.nr] = make_cie(section, offset, &entry.cie);
+	return (int64_t)cfi->cies.nr++;
 }
 
-static bool decode(struct cfi_section *section, const Dwarf_FDE *fde, struct cfi_function *out)
+static bool decode_range(const struct cfi_section *section, const struct cfi_cie *cie,
+			 const Dwarf_FDE *fde, struct cfi_function *out)
 {
 	uint64_t place = section->vaddr + (uint64_t)(fde->start - (uint8_t *)section->data->d_buf);
-	size_t bytes;
+	size_t bytes = encoded_bytes(cie->encoding);
 
-	if (find_encoding(section, fde->CIE_pointer))
-		return false;
-	bytes = encoded_bytes(section->encoding);
 	if (!bytes || (size_t)(fde->end - fde->start) < 2 * bytes)
 		return false;
-	out->start = read_value(fde->start, section->encoding);
-	if ((section->encoding & 0x70) == DW_EH_PE_pcrel)
+	out->start = read_value(fde->start, cie->encoding);
+	if ((cie->encoding & 0x70) == DW_EH_PE_pcrel)
 		out->start += place;
-	else if (section->encoding & 0x70)
+	else if (cie->encoding & 0x70)
 		return false;
-	out->end = out->start + read_value(fde->start + bytes, section->encoding & 0x07);
+	out->end = out->start + read_value(fde->start + bytes, cie->encoding & 0x07);
 	return out->start && out->end > out->start;
 }
 
-static int collect(struct cfi *cfi, Dwarf_CFI *owner, struct cfi_section *section)
+static bool decode_program(const struct cfi_cie *cie, const Dwarf_FDE *fde,
+			   struct cfi_function *out)
 {
-	struct cfi_function function = { .cfi = owner };
+	struct leb_cursor rest = { fde->start + 2 * encoded_bytes(cie->encoding), fde->end };
+	uint64_t bytes;
+
+	if (cie->is_augmented) {
+		if (!leb_unsigned(&rest, &bytes) || bytes > (uint64_t)(rest.end - rest.at))
+			return false;
+		rest.at += bytes;
+	}
+	out->program = rest.at;
+	out->program_end = rest.end;
+	return true;
+}
+
+/* What cannot be decoded is left out. */
+static int add(struct cfi *cfi, const struct cfi_section *section, const Dwarf_FDE *fde)
+{
+	struct cfi_function function = { .is_eh_frame = section->eh_frame };
+	int64_t index = find_cie(cfi, section, fde->CIE_pointer);
+	const struct cfi_cie *cie;
+
+	if (index < 0)
+		return index == -ENOMEM ? -ENOMEM : 0;
+	cie = &cfi->cies.items[index];
+	function.cie = (uint32_t)index;
+	if (!decode_range(section, cie, fde, &function) || !decode_program(cie, fde, &function))
+		return 0;
+	if (ARRAY_GROW(cfi))
+		return -ENOMEM;
+	cfi->items[cfi->nr++] = function;
+	return 0;
+}
+
+static int collect(struct cfi *cfi, const struct cfi_section *section)
+{
 	Dwarf_Off offset = 0, next;
 	Dwarf_CFI_Entry entry;
-	int ret;
+	int ret, err;
 
 	for (;; offset = next) {
 		ret = dwarf_next_cfi(section->e_ident, section->data, section->eh_frame, offset,
@@ -120,34 +178,32 @@ static int collect(struct cfi *cfi, Dwarf_CFI *owner, struct cfi_section *sectio
 			return 0;
 		if (ret < 0 || entry.CIE_id == DW_CIE_ID_64)
 			continue;
-		if (!decode(section, &entry.fde, &function))
-			continue;
-		if (ARRAY_GROW(cfi))
-			return -ENOMEM;
-		cfi->items[cfi->nr++] = function;
+		err = add(cfi, section, &entry.fde);
+		if (err)
+			return err;
 	}
+}
+
+static Elf_Data *contents(Elf_Scn *section, const GElf_Shdr *header)
+{
+	if (header->sh_flags & SHF_COMPRESSED && elf_compress(section, 0, 0) < 0)
+		return NULL;
+	return elf_getdata(section, NULL);
 }
 
 static int collect_section(struct cfi *cfi, Elf *elf, bool eh_frame)
 {
-	struct cfi_section section = { .eh_frame = eh_frame, .cie_offset = (Dwarf_Off)-1 };
-	Dwarf_CFI **owner = eh_frame ? &cfi->eh_frame : &cfi->debug_frame;
+	struct cfi_section section = { .eh_frame = eh_frame, .first_cie = cfi->cies.nr };
 	GElf_Shdr header;
 	Elf_Scn *found = section_find(elf, SHT_PROGBITS, eh_frame ? ".eh_frame" : ".debug_frame",
 				      &header);
 
-	section.data = found ? elf_getdata(found, NULL) : NULL;
+	section.data = found ? contents(found, &header) : NULL;
 	if (!section.data || !section.data->d_buf)
 		return 0;
 	section.vaddr = header.sh_addr;
 	section.e_ident = (const unsigned char *)elf_getident(elf, NULL);
-	if (eh_frame) {
-		*owner = dwarf_getcfi_elf(elf);
-	} else {
-		cfi->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-		*owner = cfi->dwarf ? dwarf_getcfi(cfi->dwarf) : NULL;
-	}
-	return *owner ? collect(cfi, *owner, &section) : 0;
+	return collect(cfi, &section);
 }
 
 static int compare(const void *one, const void *other)
@@ -169,7 +225,7 @@ static void make_disjoint(struct cfi *cfi)
 
 		if (!last || cfi->items[i].start >= last->end)
 			cfi->items[nr++] = cfi->items[i];
-		else if (last->cfi != cfi->eh_frame && cfi->items[i].cfi == cfi->eh_frame)
+		else if (!last->is_eh_frame && cfi->items[i].is_eh_frame)
 			*last = cfi->items[i];
 	}
 	cfi->nr = nr;
@@ -195,10 +251,7 @@ int cfi_init(struct cfi *cfi, Elf *elf)
 
 void cfi_deinit(struct cfi *cfi)
 {
-	if (cfi->eh_frame)
-		dwarf_cfi_end(cfi->eh_frame);
-	if (cfi->dwarf)
-		dwarf_end(cfi->dwarf);
+	free(cfi->cies.items);
 	free(cfi->items);
 	*cfi = (struct cfi){ 0 };
 }

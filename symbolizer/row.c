@@ -1,134 +1,123 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libdw gives the CFA and each register as DWARF expressions.  The few shapes that nearly all code
- * has are recognised; for the rest the walker asks another unwinder (RULE_COMPLEX).
+ * The few shapes that nearly all code has are recognised; for the rest the walker asks another
+ * unwinder (RULE_COMPLEX).
  */
 #include <dwarf.h>
-#include <stdint.h>
 
+#include "leb.h"
 #include "row.h"
-
-#define RULE_RIP 16
 
 static bool fits(uint64_t value)
 {
 	return (int64_t)value == (int32_t)value;
 }
 
-/* register + offset, as DW_OP_bregx or DW_OP_breg0..31. */
-static bool is_based(const Dwarf_Op *op, uint8_t *base, int32_t *offset)
+static bool is_followed(uint64_t number)
 {
-	uint64_t number, value;
+	return number == RULE_RSP || number == RULE_RBP;
+}
 
-	if (op->atom == DW_OP_bregx) {
-		number = op->number;
-		value = op->number2;
-	} else if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31) {
-		number = op->atom - DW_OP_breg0;
-		value = op->number;
-	} else {
+/* What ld and lld write for .plt: rsp + 8 + (((rip & 15) >= n) << 3). */
+static bool is_plt(const struct row_place *cfa, struct rule *rule)
+{
+	static const uint8_t shape[] = {
+		DW_OP_breg7, 8, DW_OP_breg16, 0, DW_OP_lit15, DW_OP_and, 0, DW_OP_ge, DW_OP_lit3,
+		DW_OP_shl, DW_OP_plus,
+	};
+	const size_t varies = 6;
+	const uint8_t *code = cfa->expression;
+
+	if (cfa->bytes != sizeof(shape) || code[varies] < DW_OP_lit0 || code[varies] > DW_OP_lit31)
 		return false;
-	}
-	if ((number != RULE_RSP && number != RULE_RBP) || !fits(value))
+	for (size_t i = 0; i < sizeof(shape); i++)
+		if (i != varies && code[i] != shape[i])
+			return false;
+	*rule = (struct rule){ .kind = RULE_PLT, .cfa_register = RULE_RSP };
+	rule->cfa_offset = code[varies] - DW_OP_lit0;
+	return true;
+}
+
+/* register + offset. */
+static bool read_based(struct leb_cursor *code, uint8_t *base, int32_t *offset)
+{
+	uint64_t atom, value;
+
+	if (!leb_fixed(code, 1, &atom) || !leb_signed(code, &value) || !fits(value) ||
+	    !is_followed(atom - DW_OP_breg0))
 		return false;
-	*base = (uint8_t)number;
+	*base = (uint8_t)(atom - DW_OP_breg0);
 	*offset = (int32_t)value;
 	return true;
 }
 
-/* What ld and lld write for .plt: rsp + 8 + (((rip & 15) >= n) << 3). */
-static bool is_plt(const Dwarf_Op *ops, size_t nr, struct rule *rule)
+/* *(register + offset), perhaps plus a constant. */
+static bool is_deref(const struct row_place *cfa, struct rule *rule)
 {
-	static const uint8_t shape[] = {
-		DW_OP_breg7, DW_OP_breg16, DW_OP_lit15, DW_OP_and, 0, DW_OP_ge, DW_OP_lit3,
-		DW_OP_shl, DW_OP_plus,
-	};
+	struct leb_cursor code = { cfa->expression, cfa->expression + cfa->bytes };
+	uint64_t atom, add = 0;
 
-	if (nr != sizeof(shape) || ops[0].number != 8 || ops[1].number != 0 ||
-	    ops[4].atom < DW_OP_lit0 || ops[4].atom > DW_OP_lit31)
+	if (!read_based(&code, &rule->cfa_register, &rule->cfa_offset) ||
+	    !leb_fixed(&code, 1, &atom) || atom != DW_OP_deref)
 		return false;
-	for (size_t i = 0; i < nr; i++)
-		if (i != 4 && ops[i].atom != shape[i])
-			return false;
-	*rule = (struct rule){ .kind = RULE_PLT, .cfa_register = RULE_RSP };
-	rule->cfa_offset = ops[4].atom - DW_OP_lit0;
+	rule->kind = RULE_CFA_DEREF;
+	if (code.at == code.end)
+		return true;
+	if (!leb_fixed(&code, 1, &atom) || atom != DW_OP_plus_uconst || !leb_unsigned(&code, &add))
+		return false;
+	rule->deref_add = (int32_t)add;
+	return code.at == code.end && add <= INT32_MAX;
+}
+
+static bool set_cfa(const struct row_place *cfa, struct rule *rule)
+{
+	if (cfa->how == ROW_AT_EXPRESSION)
+		return is_plt(cfa, rule) || is_deref(cfa, rule);
+	if (cfa->how != ROW_REGISTER || !is_followed(cfa->number) || !fits((uint64_t)cfa->offset))
+		return false;
+	rule->kind = RULE_CFA;
+	rule->cfa_register = (uint8_t)cfa->number;
+	rule->cfa_offset = (int32_t)cfa->offset;
 	return true;
 }
 
-/* *(register + offset), perhaps plus a constant. */
-static bool is_deref(const Dwarf_Op *ops, size_t nr, struct rule *rule)
+/* A function that aligns its stack saves rbp where its own rbp then points. */
+static bool is_saved_at_rbp(const struct row_place *rbp, int32_t *offset)
 {
-	if (nr < 2 || nr > 3 || ops[1].atom != DW_OP_deref ||
-	    !is_based(&ops[0], &rule->cfa_register, &rule->cfa_offset))
-		return false;
-	rule->kind = RULE_CFA_DEREF;
-	if (nr == 2)
+	struct leb_cursor code = { rbp->expression, rbp->expression + rbp->bytes };
+	uint8_t base;
+
+	return read_based(&code, &base, offset) && base == RULE_RBP && code.at == code.end;
+}
+
+static bool set_rbp(const struct row_place *rbp, struct rule *rule)
+{
+	switch (rbp->how) {
+	case ROW_UNSAID:
+	case ROW_UNDEFINED:
 		return true;
-	rule->deref_add = (int32_t)ops[2].number;
-	return ops[2].atom == DW_OP_plus_uconst && ops[2].number <= INT32_MAX;
-}
-
-static bool set_cfa(Dwarf_Frame *frame, struct rule *rule)
-{
-	Dwarf_Op *ops;
-	size_t nr;
-
-	if (dwarf_frame_cfa(frame, &ops, &nr) || !nr)
+	case ROW_AT_CFA:
+		rule->rbp_saved = RULE_SAVED_AT_CFA;
+		rule->rbp_offset = (int32_t)rbp->offset;
+		return fits((uint64_t)rbp->offset);
+	case ROW_AT_EXPRESSION:
+		rule->rbp_saved = RULE_SAVED_AT_RBP;
+		return is_saved_at_rbp(rbp, &rule->rbp_offset);
+	default:
 		return false;
-	if (nr == 1 && is_based(&ops[0], &rule->cfa_register, &rule->cfa_offset)) {
-		rule->kind = RULE_CFA;
-		return true;
 	}
-	return is_plt(ops, nr, rule) || is_deref(ops, nr, rule);
 }
 
-enum saved { SAVED_UNCHANGED, SAVED_AT_CFA, SAVED_UNDEFINED, SAVED_OTHERWISE };
-
-/* A register saved at CFA + offset is DW_OP_call_frame_cfa [DW_OP_plus_uconst offset]. */
-static enum saved find_saved(Dwarf_Frame *frame, int number, int32_t *offset)
-{
-	Dwarf_Op mem[3], *ops;
-	size_t nr;
-
-	if (dwarf_frame_register(frame, number, mem, &ops, &nr))
-		return SAVED_OTHERWISE;
-	if (!nr)
-		return ops ? SAVED_UNDEFINED : SAVED_UNCHANGED;
-	if (ops[0].atom != DW_OP_call_frame_cfa || nr > 2)
-		return SAVED_OTHERWISE;
-	*offset = 0;
-	if (nr == 2) {
-		if (ops[1].atom != DW_OP_plus_uconst || !fits(ops[1].number))
-			return SAVED_OTHERWISE;
-		*offset = (int32_t)ops[1].number;
-	}
-	return SAVED_AT_CFA;
-}
-
-static bool set_rbp(Dwarf_Frame *frame, struct rule *rule)
-{
-	int32_t offset;
-	enum saved saved = find_saved(frame, RULE_RBP, &offset);
-
-	if (saved == SAVED_AT_CFA) {
-		rule->rbp_saved = 1;
-		rule->rbp_offset = offset;
-	}
-	return saved != SAVED_OTHERWISE;
-}
-
-struct rule row_rule(Dwarf_Frame *frame)
+struct rule row_rule(const struct row *row)
 {
 	const struct rule complex = { .kind = RULE_COMPLEX }, end = { .kind = RULE_END };
 	struct rule rule = { 0 };
-	int32_t offset;
-	enum saved rip = find_saved(frame, RULE_RIP, &offset);
 
-	if (rip == SAVED_UNDEFINED)
+	if (row->rip.how == ROW_UNDEFINED)
 		return end;
-	if (rip != SAVED_AT_CFA || offset != -8)
+	if (row->rip.how != ROW_AT_CFA || row->rip.offset != -8)
 		return complex;
-	if (!set_cfa(frame, &rule) || !set_rbp(frame, &rule))
+	if (!set_cfa(&row->cfa, &rule) || !set_rbp(&row->rbp, &rule))
 		return complex;
 	return rule;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Steps through the rows of every FDE with libdw, which runs the CFA program anew for each row;
- * that is fast enough (libLLVM: 1.3 million rows in half a second), since programs are short.
- * Equal rules share an entry of the table, equal neighbours a row.
+ * The rows of every FDE as rules.  Equal rules share an entry of the table, equal neighbours a row.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +12,7 @@
 
 #include "../tracer/base/array.h"
 #include "../tracer/base/hash.h"
-#include "cfi.h"
-#include "row.h"
+#include "cfa.h"
 #include "rules_build.h"
 
 #define NR_SLOTS 65536			/* twice the largest table */
@@ -114,48 +111,42 @@ static bool is_sigreturn(Elf *elf, uint64_t start, uint64_t end)
 	return false;
 }
 
-static struct rule frame_rule(struct builder *builder, const struct cfi_function *function,
-			      Dwarf_Frame *frame, bool is_signal)
+/* A function whose rows are handed out. */
+struct giver {
+	struct builder *builder;
+	const struct cfi_function *function;
+	bool is_signal;
+};
+
+static struct rule rule_of(const struct giver *giver, const struct row *row)
 {
 	const struct rule signal = { .kind = RULE_SIGNAL }, complex = { .kind = RULE_COMPLEX };
+	const struct cfi_function *function = giver->function;
 
-	if (!is_signal)
-		return row_rule(frame);
-	return is_sigreturn(builder->elf, function->start, function->end) ? signal : complex;
+	if (!row)
+		return complex;
+	if (!giver->is_signal)
+		return row_rule(row);
+	return is_sigreturn(giver->builder->elf, function->start, function->end) ? signal : complex;
 }
 
-/* *end: where the row ends. */
-static struct rule rule_at(struct builder *builder, const struct cfi_function *function,
-			   uint64_t vaddr, uint64_t *end)
+static int take_row(void *taker, uint64_t vaddr, const struct row *row)
 {
-	struct rule rule = { .kind = RULE_COMPLEX };
-	bool is_signal = false;
-	Dwarf_Addr row_start, row_end;
-	Dwarf_Frame *frame;
+	const struct giver *giver = taker;
+	const struct rule rule = rule_of(giver, row);
 
-	*end = function->end;
-	if (dwarf_cfi_addrframe(function->cfi, vaddr, &frame))
-		return rule;
-	if (dwarf_frame_info(frame, &row_start, &row_end, &is_signal) >= 0) {
-		rule = frame_rule(builder, function, frame, is_signal);
-		if (row_end > vaddr && row_end < function->end)
-			*end = row_end;
-	}
-	free(frame);
-	return rule;
+	return add_row(giver->builder, vaddr, &rule, vaddr == giver->function->start);
 }
 
-static int add_function(struct builder *builder, const struct cfi_function *function)
+static int add_function(struct builder *builder, const struct cfi *cfi,
+			const struct cfi_function *function)
 {
-	uint64_t vaddr = function->start, end;
-	struct rule rule;
-	int ret = 0;
+	const struct cfi_cie *cie = &cfi->cies.items[function->cie];
+	struct giver giver = {
+		.builder = builder, .function = function, .is_signal = cie->is_signal,
+	};
 
-	for (; !ret && vaddr < function->end; vaddr = end) {
-		rule = rule_at(builder, function, vaddr, &end);
-		ret = add_row(builder, vaddr, &rule, vaddr == function->start);
-	}
-	return ret;
+	return cfa_run(cie, function, take_row, &giver);
 }
 
 static int add_functions(struct builder *builder, const struct cfi *cfi)
@@ -169,7 +160,7 @@ static int add_functions(struct builder *builder, const struct cfi *cfi)
 
 		if (function->end - builder->base_vaddr > UINT32_MAX)
 			break;
-		ret = add_function(builder, function);
+		ret = add_function(builder, cfi, function);
 		if (!ret && (i + 1 == cfi->nr || function[1].start > function->end))
 			ret = add_row(builder, function->end, &none, false);
 	}

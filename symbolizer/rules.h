@@ -25,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RULES_MAGIC 0x31525455u /* "UTR1" */
+#define RULES_MAGIC 0x32525455u /* "UTR2" */
 #define RULES_FUNCTION 0x8000u
 #define RULES_INDEX 0x7fffu
 
@@ -39,11 +39,18 @@ enum rule_kind {
 	RULE_COMPLEX,	/* there is a rule, but no row of this form expresses it */
 };
 
+/* Where rbp of the caller is. */
+enum rule_saved {
+	RULE_UNSAVED,		/* in rbp */
+	RULE_SAVED_AT_CFA,	/* at CFA + rbp_offset */
+	RULE_SAVED_AT_RBP,	/* at rbp + rbp_offset: code that aligns its stack */
+};
+
 /* The return address is at CFA - 8 wherever a CFA is given; rsp of the caller is the CFA. */
 struct rule {
 	uint8_t kind;
 	uint8_t cfa_register;	/* DWARF number: RULE_RSP or RULE_RBP */
-	uint8_t rbp_saved;	/* 1: rbp of the caller lies at CFA + rbp_offset; 0: unchanged */
+	uint8_t rbp_saved;	/* enum rule_saved */
 	uint8_t unused;
 	int32_t cfa_offset;
 	int32_t deref_add;

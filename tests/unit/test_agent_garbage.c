@@ -122,7 +122,8 @@ static const struct rule made_up_rules[16] = {
 	{ .kind = RULE_CFA, .cfa_register = RULE_RBP, .cfa_offset = 32 },
 	{ .kind = RULE_CFA_DEREF, .cfa_register = RULE_RBP, .cfa_offset = -16, .deref_add = 16,
 	  .rbp_saved = 1, .rbp_offset = -16 },
-	{ .kind = RULE_CFA_DEREF, .cfa_register = RULE_RSP, .cfa_offset = 16, .deref_add = 16 },
+	{ .kind = RULE_CFA_DEREF, .cfa_register = RULE_RSP, .cfa_offset = 16, .deref_add = 16,
+	  .rbp_saved = RULE_SAVED_AT_RBP, .rbp_offset = 8 },
 	{ .kind = RULE_CFA, .cfa_register = RULE_RSP, .cfa_offset = 16, .rbp_saved = 1,
 	  .rbp_offset = -48 },				/* below the frame */
 	{ .kind = RULE_CFA, .cfa_register = RULE_RSP, .cfa_offset = 16, .rbp_saved = 1,

@@ -18,10 +18,12 @@
 #include "../../symbolizer/rules.h"
 #include "../../symbolizer/symbolizer.h"
 
-enum { LEAF, FRAME, DEREF, OUTERMOST, SIGNAL, ODD, GAP, ADJACENT, PLAIN };
+enum { LEAF, FRAME, DEREF, OUTERMOST, SIGNAL, ODD, GAP, ADJACENT, PLAIN,
+       ALIGNED };
 
 static const char *const names[] = {
 	"leaf", "frame", "deref", "outermost", "signal_return", "odd", "gap", "adjacent", "plain",
+	"aligned",
 };
 
 /* Between `gap` and `adjacent` nothing is known of 16 bytes. */
@@ -62,11 +64,16 @@ static const char assembly[] =
 	"	.cfi_signal_frame\n"
 	"	.byte 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05\n"
 	"end signal_return\n"
+	"func aligned\n"				/* CFA *(rbp - 8), rbp at *(rbp + 16) */
+	"	.cfi_escape 0x0f, 0x03, 0x76, 0x78, 0x06\n"
+	"	.cfi_escape 0x10, 0x06, 0x02, 0x76, 0x10\n"
+	"	nop\n"
+	"end aligned\n"
 	"func odd\n"
 	"	.cfi_def_cfa %rbx, 16\n"
 	"	nop\n"
 	"	.cfi_def_cfa %rsp, 8\n"
-	"	.cfi_escape 0x10, 0x06, 0x02, 0x76, 0x00\n"	/* rbp at *rbp */
+	"	.cfi_escape 0x10, 0x06, 0x02, 0x77, 0x00\n"	/* rbp at *rsp */
 	"	nop\n"
 	"	.cfi_restore %rbp\n"
 	"	.cfi_register %rip, %rcx\n"
@@ -219,6 +226,8 @@ static void test_special_kinds(void **state)
 		(struct rule){ RULE_CFA_DEREF, RULE_RSP, 0, 0, 16, 8, 0 });
 	is_rule(rule_at(&fixture, OUTERMOST, 0), (struct rule){ .kind = RULE_END });
 	is_rule(rule_at(&fixture, SIGNAL, 0), (struct rule){ .kind = RULE_SIGNAL });
+	is_rule(rule_at(&fixture, ALIGNED, 0),
+		(struct rule){ RULE_CFA_DEREF, RULE_RBP, RULE_SAVED_AT_RBP, 0, -8, 0, 16 });
 	for (uint64_t offset = 0; offset < 3; offset++)
 		is_rule(rule_at(&fixture, ODD, offset), (struct rule){ .kind = RULE_COMPLEX });
 	close_module(&fixture);

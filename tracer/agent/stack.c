@@ -48,7 +48,7 @@ static void note(struct search *search)
 	flags |= is_exact ? IS_EXACT : 0;
 	flags |= has_cfa && rule->rbp_saved ? SAVES_FP : 0;
 	/* Where there is no rule, or one that nobody knows, rbp is tried as a frame pointer. */
-	if (has_cfa ? rule->cfa_register == RULE_RBP :
+	if (has_cfa ? rule->cfa_register == RULE_RBP || rule->rbp_saved == RULE_SAVED_AT_RBP :
 	    rule->kind == RULE_NONE || rule->kind > RULE_COMPLEX)
 		flags |= USES_FP;
 	fresh->pc = frame->pc;

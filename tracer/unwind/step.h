@@ -100,9 +100,10 @@ STEP_INLINE bool step_by_rule(struct step_frame *frame, const struct step_reader
 			return false;
 		cfa += (int64_t)rule->deref_add;
 	}
-	if (rule->rbp_saved)
-		return step_to_saved(frame, by, cfa, cfa + (int64_t)rule->rbp_offset);
-	return step_to_cfa(frame, by, cfa);
+	if (!rule->rbp_saved)
+		return step_to_cfa(frame, by, cfa);
+	base = rule->rbp_saved == RULE_SAVED_AT_RBP ? frame->fp : cfa;
+	return step_to_saved(frame, by, cfa, base + (int64_t)rule->rbp_offset);
 }
 
 /* The stub pushes one word; from a certain offset on it has done so. */

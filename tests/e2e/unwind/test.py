@@ -106,3 +106,7 @@ def test_variable_frames():
 
 def test_realigned_frames():
     begins("realigned", NO_FRAME_POINTER, CHAIN + ["realigned", "main"])
+
+
+def test_realigned_frames_of_variable_size():
+    begins("realigned_variable", NO_FRAME_POINTER, CHAIN + ["realigned_variable", "main"])

@@ -81,6 +81,17 @@ __attribute__((aligned(64))) A_FRAME int realigned(int n)
 	return outer(8) + room[n];
 }
 
+/* Both: rbp is saved where rbp points, and the CFA lies in a word below it. */
+A_FRAME int realigned_variable(int n)
+{
+	volatile char room[128] __attribute__((aligned(64)));
+	volatile char *more = alloca(n * 16);
+
+	room[n] = more[n] = 1;
+	MUST(((size_t)room & 63) == 0);
+	return outer(9) + room[n] + more[n];
+}
+
 int main(int argc, char **argv)
 {
 	const char *way = argv[1];
@@ -100,6 +111,8 @@ int main(int argc, char **argv)
 		sink = variable(9) + 1;
 	else if (strcmp(way, "realigned") == 0)
 		sink = realigned(9) + 1;
+	else if (strcmp(way, "realigned_variable") == 0)
+		sink = realigned_variable(9) + 1;
 	tell_truth();
 	stage("done");
 	return correct();
