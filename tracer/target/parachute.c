@@ -201,11 +201,38 @@ static void search_mapping(const struct memory *memory, const struct mapping *ma
 	}
 }
 
-/* C libraries first: a program may be a hundred times as large. */
+/* They come first: a program may be a hundred times as large. */
 static bool is_c_library(const struct mapping *mapping)
 {
 	return strstr(mapping->path, "/libc.") || strstr(mapping->path, "/ld-musl") ||
 	       strstr(mapping->path, "/libc-") || !strcmp(mapping->path, "[vdso]");
+}
+
+static bool is_loader(const struct mapping *mapping)
+{
+	return strstr(mapping->path, "/ld-linux") || strstr(mapping->path, "/ld-2.");
+}
+
+/* While only the loader is there, the C library with its restorer is still to come. */
+static bool is_rest_worth_it(const struct maps *maps, const struct parachute_code *code)
+{
+	for (size_t i = 0; i < maps->nr; i++)
+		if (is_loader(&maps->items[i]))
+			return !code->syscall;
+	return !is_found(code);
+}
+
+static void search_those(const struct memory *memory, const struct maps *maps,
+			 bool (*is_meant)(const struct mapping *), struct parachute_code *code)
+{
+	for (size_t i = 0; i < maps->nr && !is_found(code); i++)
+		if (maps->items[i].executable && is_meant(&maps->items[i]))
+			search_mapping(memory, &maps->items[i], code);
+}
+
+static bool is_file(const struct mapping *mapping)
+{
+	return mapping->inode;
 }
 
 struct parachute_code parachute_find(const struct memory *memory)
@@ -215,11 +242,10 @@ struct parachute_code parachute_find(const struct memory *memory)
 
 	if (maps_read(&maps, memory->tid))
 		return code;
-	for (int pass = 0; pass < 2 && !is_found(&code); pass++)
-		for (size_t i = 0; i < maps.nr; i++)
-			if (maps.items[i].executable && (maps.items[i].inode || !pass) &&
-			    is_c_library(&maps.items[i]) == !pass)
-				search_mapping(memory, &maps.items[i], &code);
+	search_those(memory, &maps, is_c_library, &code);
+	search_those(memory, &maps, is_loader, &code);
+	if (is_rest_worth_it(&maps, &code))
+		search_those(memory, &maps, is_file, &code);
 	maps_release(&maps);
 	return code;
 }

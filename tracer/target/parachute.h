@@ -25,7 +25,7 @@ struct parachute_code {
 	taddr_t restorer;	/* mov $__NR_rt_sigreturn,%rax; syscall: 0: none */
 };
 
-/* Searches vdso, C library, then the rest; the target may run. */
+/* Searches vdso, C library and loader, and where there is neither, the rest; the target may run. */
 struct parachute_code parachute_find(const struct memory *memory);
 
 /* Whether it still is what was found: an exec may have come between. */
