@@ -36,7 +36,7 @@ int frames_prepare(struct module *module)
 	if (ret != -ENOENT)
 		return ret;
 	module->lacks_debug_info = true;
-	return 0;
+	return module->symbols ? 0 : symbol_index_create(module, &module->symbols);
 }
 
 void frames_forget(struct module *module)

@@ -52,9 +52,17 @@ static const Dwfl_Callbacks callbacks = {
 	.debuginfo_path = &debug_path,
 };
 
+bool modules_never_download(void)
+{
+	return !download_urls;
+}
+
+/* The environment must not change while the background thread reads it. */
 void modules_allow_download(bool allowed)
 {
-	if (allowed && download_urls && downloading_ns <= DOWNLOAD_BUDGET_NS)
+	if (modules_never_download())
+		return;
+	if (allowed && downloading_ns <= DOWNLOAD_BUDGET_NS)
 		setenv("DEBUGINFOD_URLS", download_urls, 1);
 	else
 		unsetenv("DEBUGINFOD_URLS");
@@ -73,7 +81,7 @@ static int limit_downloads(void)
 	unsetenv("DEBUGINFOD_VERBOSE");
 	setenv("DEBUGINFOD_TIMEOUT", "5", 0);
 	setenv("DEBUGINFOD_MAXTIME", "15", 0);
-	modules_allow_download(false);
+	unsetenv("DEBUGINFOD_URLS");
 	return 0;
 }
 

@@ -37,6 +37,9 @@ int modules_init(const char *const *debug_dirs, size_t nr_debug_dirs);
 int module_open(int fd, const char *path, struct module **out);
 void module_close(struct module *module);
 
+/* No server is known: files are only looked for here. */
+bool modules_never_download(void);
+
 /* May debuginfod be asked for files from now on?  Off at first. */
 void modules_allow_download(bool allowed);
 

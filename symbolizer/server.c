@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One request at a time: receive, answer, until the tracer closes its end.  Signals that a
+ * One request at a time: receive, answer, until the tracer closes its end.  Meanwhile the debug
+ * information of programs and C libraries is made ready: nearly every stack has both.  Signals that a
  * terminal sends to the whole group are the tracer's to handle: its report still needs names.
  */
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "../tracer/base/array.h"
+#include "background.h"
 #include "frames.h"
 #include "rules_build.h"
 #include "server.h"
@@ -73,6 +75,8 @@ static int open_module(struct server *server, struct wire_message *request, stru
 	}
 	server->items[server->nr++] = module;
 	reply->fd = rules_build(module->elf);
+	if (modules_never_download() && (described.has_interpreter || *described.version))
+		background_prepare(module);
 	return 0;
 }
 
@@ -99,8 +103,10 @@ static int find_frames(struct module *module, const uint64_t *vaddrs, uint32_t n
 {
 	uint32_t *counts = calloc((size_t)nr + 1, sizeof(*counts));
 	struct frames frames = { 0 };
-	int ret = counts ? frames_prepare(module) : -ENOMEM;
+	int ret;
 
+	background_wait();
+	ret = counts ? frames_prepare(module) : -ENOMEM;
 	for (uint32_t i = 0; !ret && i < nr; i++) {
 		size_t before = frames.nr;
 

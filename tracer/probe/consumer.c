@@ -18,7 +18,7 @@
 #include "../base/clock.h"
 
 #define MUCH RINGS_SHARE	/* a ring may hold more: go on at once */
-#define REST_LEAST_NS 200000
+#define REST_LEAST_NS 1000000
 #define REST_MOST_NS 2000000
 /* Without a rest.  With more than 95 % of its time a real-time thread would be held for 50 ms. */
 #define TOIL_NS 3000000
