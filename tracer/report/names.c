@@ -7,19 +7,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../base/array.h"
+#include "../base/hash.h"
+#include "../heap/index.h"
 #include "names.h"
 #include "places.h"
 
 struct names {
-	code_t *codes;			/* distinct, rising */
+	code_t *items;			/* distinct codes; rising when all are there */
+	size_t nr, room;
+	struct index index;		/* of the codes */
 	uint64_t *vaddrs;
 	struct symbol_frames *frames;	/* nr == 0: no name */
-	size_t nr;
 };
 
 static void names_deinit(struct names *names)
 {
-	free(names->codes);
+	index_deinit(&names->index);
+	free(names->items);
 	free(names->vaddrs);
 	free(names->frames);
 }
@@ -36,39 +41,64 @@ static int compare_codes(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static size_t nr_frames_of_all(const struct model *model)
+/* False: it is not there. */
+static bool find(const struct names *names, code_t code, uint32_t *id)
 {
-	size_t nr = 0;
+	uint32_t cursor = 0;
 
-	for (size_t i = 0; i < model->nr_sites; i++)
-		nr += stack_of(model, &model->sites[i]).nr_frames;
-	return nr;
+	while (index_next(&names->index, hash_u64(code), &cursor, id))
+		if (names->items[*id] == code)
+			return true;
+	return false;
 }
 
-static void gather(struct names *names, const struct model *model)
+static int add(struct names *names, code_t code)
 {
-	size_t nr = 0;
+	uint32_t id;
+
+	if (find(names, code, &id))
+		return 0;
+	if (names->nr == UINT32_MAX || ARRAY_GROW(names) || index_reserve(&names->index))
+		return -ENOMEM;
+	index_add(&names->index, hash_u64(code), (uint32_t)names->nr);
+	names->items[names->nr++] = code;
+	return 0;
+}
+
+static int gather(struct names *names, const struct model *model)
+{
+	int error = 0;
 
 	for (size_t i = 0; i < model->nr_sites; i++) {
 		struct stack_view stack = stack_of(model, &model->sites[i]);
 
-		for (uint32_t f = 0; f < stack.nr_frames; f++)
-			names->codes[nr++] = stack.frames[f];
+		for (uint32_t f = 0; f < stack.nr_frames && !error; f++)
+			error = add(names, stack.frames[f]);
 	}
-	qsort(names->codes, nr, sizeof(*names->codes), compare_codes);
-	for (size_t i = 0; i < nr; i++)
-		if (!i || names->codes[i] != names->codes[i - 1])
-			names->codes[names->nr++] = names->codes[i];
+	return error;
+}
+
+static int sort(struct names *names)
+{
+	index_deinit(&names->index);
+	if (names->nr)
+		qsort(names->items, names->nr, sizeof(*names->items), compare_codes);
+	for (uint32_t i = 0; i < names->nr; i++) {
+		if (index_reserve(&names->index))
+			return -ENOMEM;
+		index_add(&names->index, hash_u64(names->items[i]), i);
+	}
+	return 0;
 }
 
 static int names_init(struct names *names, const struct model *model)
 {
-	size_t room = nr_frames_of_all(model) + 1;
+	int error = gather(names, model);
 
-	names->codes = calloc(room, sizeof(*names->codes));
-	if (!names->codes)
-		return -ENOMEM;
-	gather(names, model);
+	if (!error)
+		error = sort(names);
+	if (error)
+		return error;
 	names->vaddrs = calloc(names->nr + 1, sizeof(*names->vaddrs));
 	names->frames = calloc(names->nr + 1, sizeof(*names->frames));
 	return names->vaddrs && names->frames ? 0 : -ENOMEM;
@@ -77,12 +107,12 @@ static int names_init(struct names *names, const struct model *model)
 /* Asks for the codes from first up to end, all of one module. */
 static void ask_module(struct names *names, size_t first, size_t end, struct model *model)
 {
-	const struct run_module *module = place_module(model->facts, names->codes[first]);
+	const struct run_module *module = place_module(model->facts, names->items[first]);
 
 	if (!module || !module->known)
 		return;
 	for (size_t i = first; i < end; i++)	/* the call, not the instruction after it */
-		names->vaddrs[i] = place_offset(module, names->codes[i]) - 1;
+		names->vaddrs[i] = place_offset(module, names->items[i]) - 1;
 	if (symbolizer_frames(model->symbolizer, module->symbolizer_id, names->vaddrs + first,
 			      end - first, names->frames + first, &model->tables[model->nr_tables]))
 		model->nameless = true;
@@ -102,10 +132,10 @@ static int ask(struct names *names, struct model *model)
 	if (!model->tables)
 		return -ENOMEM;
 	for (size_t first = 0; first < names->nr; first = end) {
-		uint32_t module = code_module(names->codes[first]);
+		uint32_t module = code_module(names->items[first]);
 
 		for (end = first + 1; end < names->nr; end++)
-			if (code_module(names->codes[end]) != module)
+			if (code_module(names->items[end]) != module)
 				break;
 		ask_module(names, first, end, model);
 	}
@@ -114,9 +144,10 @@ static int ask(struct names *names, struct model *model)
 
 static const struct symbol_frames *look_up(const struct names *names, code_t code)
 {
-	const code_t *found = bsearch(&code, names->codes, names->nr, sizeof(code), compare_codes);
+	uint32_t id = 0;
 
-	return &names->frames[found - names->codes];
+	find(names, code, &id);		/* gather() has added it */
+	return &names->frames[id];
 }
 
 static void append(struct model_site *site, code_t code, const struct symbol_frames *known)
