@@ -183,7 +183,11 @@ struct agent_frame {
 	uint32_t flags;		/* stack.c */
 };
 
+/* In this order, so that a thread with stacks of ordinary depth touches one page of it: the end of
+ * `fresh`, what lies between, and the start of `frames`. */
 struct agent_thread {
+	uint8_t unused[1344];
+	struct agent_frame fresh[AGENT_FRAMES];	/* scratch: innermost last */
 	uint64_t key;			/* fs base; 0: a free place.  Freed by the tracer only */
 	taddr_t low, high;		/* from agent_shared.stacks; 0: not known yet */
 	uint32_t level;			/* hooks under way: more than one in a signal handler */
@@ -195,9 +199,8 @@ struct agent_thread {
 	uint32_t generation;		/* of the map that `frames` was found with */
 	uint32_t nr_frames;		/* outermost first */
 	struct agent_frame frames[AGENT_FRAMES];
-	struct agent_frame fresh[AGENT_FRAMES];		/* scratch: innermost first */
-	struct agent_frame small[AGENT_SMALL_FRAMES];	/* scratch of level 2 */
-};
+	struct agent_frame small[AGENT_SMALL_FRAMES];	/* scratch of level 2: innermost last */
+} __attribute__((aligned(4096)));
 
 struct agent_state {
 	uint32_t enabled;		/* 0: pass through, also in every fork child */

@@ -100,7 +100,7 @@
 	and	$AGENT_THREADS_MASK, %ecx
 	imul	$AGENT_THREAD_BYTES, %rcx, %rcx
 	add	\literals+32(%rip), %rcx
-	cmp	%rax, (%rcx)
+	cmp	%rax, AGENT_THREAD_KEY(%rcx)
 	jne	7f
 	mov	AGENT_THREAD_SAMPLE_LEFT(%rcx), %rax
 	test	%rdx, %rdx

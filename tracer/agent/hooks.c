@@ -17,7 +17,7 @@
 #include "stack.h"
 
 _Static_assert(sizeof(struct agent_thread) == AGENT_THREAD_BYTES &&
-	       offsetof(struct agent_thread, key) == 0 &&
+	       offsetof(struct agent_thread, key) == AGENT_THREAD_KEY &&
 	       offsetof(struct agent_thread, sample_left) == AGENT_THREAD_SAMPLE_LEFT &&
 	       AGENT_THREADS == AGENT_THREADS_MASK + 1 &&
 	       AGENT_SAMPLED_LINES == AGENT_LINES_MASK + 1, "layout.h is for entry.S");

@@ -6,7 +6,7 @@
  * frames that a report keeps each word is looked at; those further out are taken on trust.
  *
  *	frames   [0] outermost ............ innermost [nr_frames - 1]	kept; a part from 0 on
- *	fresh                     innermost [0] ... outermost [nr - 1]	found before they meet
+ *	fresh          outermost [-nr] ... innermost [-1]		found before they meet
  *
  * fp is compared only where a rule further out uses it before it is restored: code without
  * frame pointers has anything in rbp.  Walks across a signal frame are not kept.
@@ -27,13 +27,19 @@
 
 struct search {
 	struct agent_walk walk;
-	struct agent_frame *fresh;
+	struct agent_frame *fresh;	/* their end */
 	uint32_t nr, limit;
 	uint32_t cursor;		/* frames of the last stack that may be met yet */
 	bool is_kept;			/* as the last stack */
 	bool is_cut, is_open;		/* the end: see CUT_END, OPEN_END */
 	bool is_by_step;		/* the frame that the walk is at: see BY_STEP */
 };
+
+/* The i-th that was found. */
+static struct agent_frame *fresh_at(const struct search *search, uint32_t i)
+{
+	return search->fresh - 1 - i;
+}
 
 static void note(struct search *search)
 {
@@ -42,7 +48,7 @@ static void note(struct search *search)
 	const struct rule *rule = code->rule;
 	bool has_cfa = rule->kind == RULE_CFA || rule->kind == RULE_CFA_DEREF;
 	bool is_exact = frame->after_signal || rule->kind == RULE_SIGNAL;
-	struct agent_frame *fresh = &search->fresh[search->nr++];
+	struct agent_frame *fresh = fresh_at(search, search->nr++);
 	uint32_t flags = search->is_by_step ? BY_STEP : 0;
 
 	flags |= is_exact ? IS_EXACT : 0;
@@ -213,7 +219,7 @@ static __attribute__((noinline)) uint32_t add_all(const struct search *search)
 	uint32_t node = search->is_cut ? AGENT_ROOT_CUT : AGENT_ROOT;
 
 	for (uint32_t i = search->nr; i-- > 0;)
-		node = add(node, &search->fresh[i]);
+		node = add(node, fresh_at(search, i));
 	return node;
 }
 
@@ -275,7 +281,7 @@ static __attribute__((noinline)) uint32_t keep_all(struct search *search, uint32
 	if (kept + nr > AGENT_FRAMES)
 		kept = make_room(search, kept);
 	for (uint32_t i = 0; i < nr; i++)
-		node = keep(search, kept + i, &search->fresh[nr - 1 - i], node);
+		node = keep(search, kept + i, fresh_at(search, nr - 1 - i), node);
 	thread->generation = search->walk.codes.map->generation;
 	agent_order();
 	thread->nr_frames = kept + nr;
@@ -302,7 +308,7 @@ static uint32_t search_node(struct agent_thread *thread, uint32_t level, taddr_t
 	search.nr = search.cursor = 0;
 	search.is_cut = search.is_open = search.is_by_step = false;
 	search.is_kept = level == 1;
-	search.fresh = level == 1 ? thread->fresh : thread->small;
+	search.fresh = level == 1 ? thread->fresh + AGENT_FRAMES : thread->small + AGENT_SMALL_FRAMES;
 	search.limit = level == 1 ? AGENT_FRAMES : AGENT_SMALL_FRAMES;
 	if (search.is_kept)
 		recall(&search);
