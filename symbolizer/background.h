@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Debug information made ready while nobody asks for names: a report then need not wait until
+ * Debug information made ready while the target runs: a report then need not wait until
  * hundreds of megabytes are decompressed.  A thread of its own, since the target may be waiting
  * for the next module meanwhile.
  *

@@ -30,7 +30,7 @@ struct symbolizer {
 	bool (*give_up)(void);
 	uint32_t nr_names;
 	uint8_t *lacks_debug_info;	/* by module */
-	uint32_t nr_modules;
+	uint32_t nr_modules, nr_prepared;
 };
 
 struct symbol_table {
@@ -273,6 +273,23 @@ int symbolizer_open_module(struct symbolizer *symbolizer, int fd, const char *pa
 		return ret;
 	ret = take_module(symbolizer, &reply, out);
 	wire_message_release(&reply);
+	return ret;
+}
+
+int symbolizer_prepare(struct symbolizer *symbolizer)
+{
+	struct wire_buffer request = { 0 };
+	struct wire_message reply;
+	int ret;
+
+	if (symbolizer->nr_prepared == symbolizer->nr_modules)
+		return 0;
+	if (symbolizer->socket < 0)
+		return -EPIPE;
+	symbolizer->nr_prepared = symbolizer->nr_modules;
+	ret = ask(symbolizer, &request, WIRE_PREPARE, -1, OPEN_LIMIT_NS, &reply);
+	if (!ret)
+		wire_message_release(&reply);
 	return ret;
 }
 

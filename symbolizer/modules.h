@@ -22,6 +22,7 @@ struct module {
 	struct dwarf_index *dwarf;	/* made when first asked for frames */
 	struct symbol_index *symbols;
 	bool lacks_debug_info;
+	bool is_common;			/* a program or a C library: in nearly every stack */
 };
 
 struct segments {

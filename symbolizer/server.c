@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One request at a time: receive, answer, until the tracer closes its end.  Meanwhile the debug
- * information of programs and C libraries is made ready: nearly every stack has both.  Signals that a
+ * One request at a time: receive, answer, until the tracer closes its end.  Signals that a
  * terminal sends to the whole group are the tracer's to handle: its report still needs names.
  */
 #include <errno.h>
@@ -24,6 +23,7 @@ struct server {
 	struct wanted wanted;
 	struct module **items;	/* by id */
 	size_t nr, room;
+	size_t nr_prepared;	/* of those, the first ones */
 };
 
 struct reply {
@@ -75,8 +75,18 @@ static int open_module(struct server *server, struct wire_message *request, stru
 	}
 	server->items[server->nr++] = module;
 	reply->fd = rules_build(module->elf);
-	if (modules_never_download() && (described.has_interpreter || *described.version))
-		background_prepare(module);
+	module->is_common = described.has_interpreter || *described.version;
+	return 0;
+}
+
+static int prepare(struct server *server)
+{
+	for (; server->nr_prepared < server->nr; server->nr_prepared++) {
+		struct module *module = server->items[server->nr_prepared];
+
+		if (module->is_common && modules_never_download())
+			background_prepare(module);
+	}
 	return 0;
 }
 
@@ -151,6 +161,8 @@ static int dispatch(struct server *server, struct wire_message *request, struct 
 	switch (request->header.type) {
 	case WIRE_OPEN_MODULE:
 		return open_module(server, request, reply);
+	case WIRE_PREPARE:
+		return prepare(server);
 	case WIRE_FRAMES:
 		return answer_frames(server, request, reply);
 	case WIRE_SOURCE_LINE:

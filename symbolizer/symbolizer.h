@@ -84,6 +84,10 @@ int symbolizer_open_module(struct symbolizer *symbolizer, int fd, const char *pa
 			   struct elf_module *out);
 void elf_module_release(struct elf_module *module);
 
+/* The target runs for a while: programs and C libraries that are open by now are made ready for
+ * symbolizer_frames() meanwhile, since nearly every stack leads through both. */
+int symbolizer_prepare(struct symbolizer *symbolizer);
+
 struct symbol_frame {
 	const char *function;	/* demangled, with parameters where C++ has them; or NULL */
 	const char *file;	/* as the debug information has it, absolute if it says; or NULL */

@@ -4,6 +4,7 @@
  * the same program, so bodies are the structs below, in memory order:
  *
  *     OPEN_MODULE   path ->  wire_module, segments[], symbols[]      (a descriptor each way)
+ *     PREPARE       nothing -> nothing
  *     FRAMES        wire_frames_request, vaddrs[] ->
  *                   wire_frames_reply, counts[], frames[], strings
  *     SOURCE_LINE   wire_line_request, path -> the line
@@ -29,7 +30,7 @@ struct wire_patience {
 #define WIRE_FRAMES_MAX (4u << 20)
 #define WIRE_STRINGS_MAX (128u << 20)
 
-enum wire_type { WIRE_OPEN_MODULE, WIRE_FRAMES, WIRE_SOURCE_LINE };
+enum wire_type { WIRE_OPEN_MODULE, WIRE_PREPARE, WIRE_FRAMES, WIRE_SOURCE_LINE };
 
 struct wire_header {
 	uint32_t type;

@@ -191,6 +191,7 @@ int attach_arm(struct trace *trace, struct run *run)
 	run->wants_arm = false;
 	process_release(run->process);
 	urgency_end();
+	(void)symbolizer_prepare(trace->files.symbolizer);
 	return error;
 }
 
@@ -319,6 +320,7 @@ int attach_run(struct trace *trace, struct run *run)
 	urgency_begin();
 	error = attach_held(trace, run);
 	urgency_end();
+	(void)symbolizer_prepare(trace->files.symbolizer);
 	return error;
 }
 
