@@ -3,7 +3,7 @@
 #
 # run.sh MEMTRACE FOLDER: measures, never judges.  All figures are medians of three of one run;
 # compare ratios, since times drift from hour to hour.  The engine jump, and what it must reach,
-# is measured by engines.py.
+# is measured by engines.py; servers under load, once each, by servers.py.
 set -eu
 memtrace=$1 bench=$2
 files=$(mktemp -d)
@@ -100,3 +100,6 @@ if [ -x "$bench/unwind_compare" ]; then
 		unwound cc1plus "$cc1plus" -quiet -O1 "$files/source.cc" -o "$files/source.s"
 	fi
 fi
+
+echo
+/usr/bin/python3 "$(dirname "$0")/servers.py" "$memtrace"
