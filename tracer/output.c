@@ -91,7 +91,7 @@ static int print_one(const struct model *model, const struct option_format *form
 static int report_run(const struct trace *trace, struct run *run, struct symbolizer *symbolizer)
 {
 	struct model model;
-	int result = 0, error = model_build(&model, &run->facts, &run->heap, symbolizer);
+	int result = 0, error = model_build(&model, &run->facts, &run->heaps[0], symbolizer);
 
 	if (error)
 		return told("report", error);

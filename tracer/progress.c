@@ -138,7 +138,8 @@ static struct sums sum_up(const struct trace *trace)
 		const struct run *run = trace->runs.items[i];
 
 		probe_lock(run->probe);
-		add_heap(&sums, &run->heap);
+		for (unsigned h = 0; h < run->nr_heaps; h++)
+			add_heap(&sums, &run->heaps[h]);
 		probe_unlock(run->probe);
 		if (run->probe && !run->over)
 			sums.handling_ns += run->past.handling_ns + run->probe->stats.handling_ns;

@@ -6,29 +6,26 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/message.h"
 #include "target/procfs.h"
 
-static void take_event(void *consumer, const struct event *event)
+static void take_event(void *taker, const struct event *event)
 {
-	struct run *run = consumer;
-
-	heap_event(&run->heap, event);
+	heap_event(taker, event);
 }
 
-static void prefetch(void *consumer, taddr_t address)
+static void prefetch(void *taker, taddr_t address)
 {
-	const struct run *run = consumer;
-
-	heap_prefetch(&run->heap, address);
+	heap_prefetch(taker, address);
 }
 
 /* In another thread: ends the wait for a stop. */
-static void wake(void *consumer)
+static void wake(void *owner)
 {
-	const struct run *run = consumer;
+	const struct run *run = owner;
 
 	*run->attention = true;
 	(void)pthread_kill(run->tracer, SIGALRM);
@@ -65,6 +62,39 @@ static void learn_names(struct run *run)
 	run->facts.name = short_name(run);
 }
 
+/* One thread takes the events of some twenty processors that do nothing but allocate in turns;
+ * on a machine of few it would only be in their way. */
+static unsigned nr_of_takers(const struct options *options)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (options->engine == ENGINE_BREAK || processors < 8)
+		return 1;
+	return processors < 16 ? 2 : EVENT_TAKERS;
+}
+
+static void deinit_heaps(struct run *run)
+{
+	while (run->nr_heaps)
+		heap_deinit(&run->heaps[--run->nr_heaps]);
+}
+
+static int init_heaps(struct run *run, const struct options *options)
+{
+	unsigned nr = nr_of_takers(options);
+
+	for (; run->nr_heaps < nr; run->nr_heaps++) {
+		struct heap *heap = &run->heaps[run->nr_heaps];
+
+		if (heap_init(heap)) {
+			deinit_heaps(run);
+			return -ENOMEM;
+		}
+		heap_sample(heap, options->sample_bytes);
+	}
+	return 0;
+}
+
 int run_create(const struct options *options, struct targets *targets, struct files *files,
 	       volatile bool *attention, struct process *process, struct run **out)
 {
@@ -72,11 +102,10 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 
 	if (!run)
 		return -ENOMEM;
-	if (heap_init(&run->heap)) {
+	if (init_heaps(run, options)) {
 		free(run);
 		return -ENOMEM;
 	}
-	heap_sample(&run->heap, options->sample_bytes);
 	run->options = options;
 	run->attention = attention;
 	run->targets = targets;
@@ -101,7 +130,7 @@ void run_destroy(struct run *run)
 	if (run->process)
 		run->process->run = NULL;
 	probe_destroy(run->probe);
-	heap_deinit(&run->heap);
+	deinit_heaps(run);
 	free(run->exe);
 	free(run->comm);
 	free(run->command);
@@ -112,19 +141,22 @@ void run_destroy(struct run *run)
 
 static int make_probe(struct run *run)
 {
-	const struct probe_options options = {
+	struct probe_options options = {
 		.depth = run->options->depth,
 		.unwinder = run->options->unwinder,
 		.engine = run->options->engine,
 		.sample_bytes = (int64_t)run->options->sample_bytes,
 		.targets = run->targets,
 		.epoch_ns = run->epoch_ns,
-		.event = take_event,
-		.prefetch = prefetch,
+		.sink = { .event = take_event, .prefetch = prefetch, .nr_takers = run->nr_heaps },
 		.notify = wake,
-		.consumer = run,
+		.owner = run,
 	};
-	int error = probe_create(run->process, run->files, &options, &run->probe);
+	int error;
+
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		options.sink.takers[i] = &run->heaps[i];
+	error = probe_create(run->process, run->files, &options, &run->probe);
 
 	return error ? error : probe_prepare(run->probe);
 }
@@ -180,7 +212,7 @@ static void add_stats(struct probe_stats *sum, const struct probe_stats *more)
 int run_restart(struct run *run)
 {
 	pid_t tid = run->process->pid;
-	int error;
+	int error = 0;
 
 	if (run->probe)
 		add_stats(&run->past, &run->probe->stats);
@@ -190,7 +222,8 @@ int run_restart(struct run *run)
 	memory_close(&run->process->memory);
 	run->process->memory.tid = tid;
 	learn_names(run);
-	error = heap_restart(&run->heap);
+	for (unsigned i = 0; i < run->nr_heaps && !error; i++)
+		error = heap_restart(&run->heaps[i]);
 	if (!error)
 		error = run_open(run);
 	return error;
@@ -209,7 +242,8 @@ void run_tick(struct run *run, uint64_t now_ns)
 {
 	run_note_memory(run);
 	probe_lock(run->probe);
-	heap_tick(&run->heap, now_ns - run->epoch_ns);
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		heap_tick(&run->heaps[i], now_ns - run->epoch_ns);
 	probe_unlock(run->probe);
 	probe_tick(run->probe);
 	if (run->probe->wants_hold)
@@ -291,6 +325,20 @@ static void note_end(struct run *run)
 	run->facts.end_value = process->end_value;
 }
 
+static void merge_heaps(struct run *run)
+{
+	for (unsigned i = 0; i < run->nr_heaps; i++) {
+		heap_tick(&run->heaps[i], run->facts.duration_ns);
+		heap_settle(&run->heaps[i]);
+	}
+	while (run->nr_heaps > 1) {
+		struct heap *last = &run->heaps[--run->nr_heaps];
+
+		heap_merge(&run->heaps[0], last);
+		heap_deinit(last);
+	}
+}
+
 int run_finish(struct run *run)
 {
 	int error = 0;
@@ -308,8 +356,7 @@ int run_finish(struct run *run)
 	run->facts.unsampled = run->past.unsampled;
 	run->facts.stopped_ns = run->past.handling_ns;
 	run->facts.incomplete = why_incomplete(run);
-	heap_tick(&run->heap, run->facts.duration_ns);
-	heap_settle(&run->heap);
+	merge_heaps(run);
 	if (run->probe)
 		error = list_functions(run);
 	if (run->probe && !error)

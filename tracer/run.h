@@ -21,7 +21,8 @@ struct run {
 	struct files *files;
 	struct process *process;
 	struct probe *probe;		/* NULL: it could not be made */
-	struct heap heap;
+	struct heap heaps[EVENT_TAKERS]; /* each of addresses of its own; [0]: at the end, of all */
+	unsigned nr_heaps;
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;

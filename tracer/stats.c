@@ -23,8 +23,8 @@ static void print_run(const struct run *run)
 		       run->facts.pid, stats->walks, per(stats->frames, stats->walks),
 		       stats->complex_walks, stats->lost_walks);
 	message_answer("pid %d: map: %zu KiB for %" PRIu64 " blocks; %u places, %u stacks", run->facts.pid,
-		         ledger_bytes(&run->heap.ledger) / 1024, run->heap.ledger.nr_live,
-		       sites_count(run->heap.sites), stacks_count(run->heap.stacks));
+		         ledger_bytes(&run->heaps[0].ledger) / 1024, run->heaps[0].ledger.nr_live,
+		       sites_count(run->heaps[0].sites), stacks_count(run->heaps[0].stacks));
 }
 
 void stats_print(const struct trace *trace)

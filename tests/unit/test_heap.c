@@ -317,6 +317,78 @@ static void restart(void **state)
 	assert_totals(1, 0, 1, 10);
 }
 
+/* The n-th of a series of events: allocations of ten addresses of one half, and their frees. */
+static void tell_both(struct heap *half, struct heap *whole, unsigned n)
+{
+	taddr_t address = 0x1000 * (1 + n % 2) + 0x10 * (n / 2 % 10);
+	const code_t stack[] = { 0x401000 + n % 6, 0x402000 };
+	const struct event event = {
+		.kind = n / 20 % 3 == 1 ? EVENT_FREE : EVENT_ALLOC, .function = n % 3,
+		.address = address, .size = n, .time_ns = n * 10000000ull,
+		.stack = stack, .nr_frames = 2,
+	};
+
+	heap_event(half, &event);
+	heap_event(whole, &event);
+}
+
+static void assert_same_site(struct heap *one, uint32_t id, struct heap *other, uint32_t other_id)
+{
+	const struct site *a = sites_get(one->sites, id), *b = sites_get(other->sites, other_id);
+
+	assert_int_equal(a->allocs, b->allocs);
+	assert_int_equal(a->frees, b->frees);
+	assert_int_equal(a->live_bytes, b->live_bytes);
+	assert_int_equal(a->first_ns, b->first_ns);
+	assert_int_equal(a->last_ns, b->last_ns);
+	assert_int_equal(a->lifetime_min_ns, b->lifetime_min_ns);
+	assert_int_equal(a->lifetime_max_ns, b->lifetime_max_ns);
+	assert_int_equal(a->lifetime_sum_ns, b->lifetime_sum_ns);
+	assert_true(a->peak_bytes >= b->peak_bytes);
+	assert_memory_equal(sites_instant_bytes(one->sites, id),
+			    sites_instant_bytes(other->sites, other_id),
+			    SITE_INSTANTS * sizeof(uint64_t));
+}
+
+static uint32_t same_site(struct heap *one, uint32_t id, struct heap *other)
+{
+	const struct site *site = sites_get(one->sites, id);
+	struct stack_view stack = stacks_get(one->stacks, site->stack);
+	uint32_t other_stack, found;
+
+	assert_int_equal(stacks_intern(other->stacks, stack.frames, stack.nr_frames,
+				       stack.truncated, &other_stack), 0);
+	assert_int_equal(sites_intern(other->sites, site->function, other_stack, &found), 0);
+	return found;
+}
+
+static void merged_halves_are_the_whole(void **state)
+{
+	const unsigned nr = 2000;
+	struct heap other, whole;
+	uint64_t distance;
+
+	assert_true(!heap_init(&other) && !heap_init(&whole));
+	for (unsigned n = 0; n < nr; n++)
+		tell_both(n % 2 ? &other : &heap, &whole, n);
+	heap_tick(&heap, nr * 10000000ull);
+	heap_tick(&other, nr * 10000000ull);
+	heap_tick(&whole, nr * 10000000ull);
+	heap_merge(&heap, &other);
+	heap_deinit(&other);
+	check_books();
+	assert_int_equal(heap.totals.events, whole.totals.events);
+	assert_int_equal(heap.totals.replaced_blocks, whole.totals.replaced_blocks);
+	assert_int_equal(heap.totals.unknown_frees, whole.totals.unknown_frees);
+	assert_totals(whole.totals.allocs, whole.totals.frees, whole.totals.live_blocks,
+		      whole.totals.live_bytes);
+	assert_true(sites_instants(heap.sites, &distance) > 4);
+	for (uint32_t id = 0; id < sites_count(heap.sites); id++)
+		assert_same_site(&heap, id, &whole, same_site(&heap, id, &whole));
+	assert_int_equal(sites_count(heap.sites), sites_count(whole.sites));
+	heap_deinit(&whole);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +411,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_known_site_has_its_cell, setup, teardown),
 		cmocka_unit_test_setup_teardown(settle, setup, teardown),
 		cmocka_unit_test_setup_teardown(restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(merged_halves_are_the_whole, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("heap", tests, NULL, NULL);

@@ -4,6 +4,7 @@
  * count_free(), so that ledger, sites and totals always agree.  A held block is in no ledger,
  * but counts as live until its realloc has ended.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../base/array.h"
@@ -274,4 +275,76 @@ void heap_settle(struct heap *heap)
 
 		put_back(heap, &block, block.time_ns);
 	}
+}
+
+static int merge_site(struct heap *heap, struct heap *other, uint32_t id, uint32_t *out)
+{
+	const struct site *site = sites_get(other->sites, id);
+	struct stack_view view = stacks_get(other->stacks, site->stack);
+	uint32_t stack;
+
+	if (stacks_intern(heap->stacks, view.frames, view.nr_frames, view.truncated, &stack) ||
+	    sites_intern(heap->sites, site->function, stack, out))
+		return -ENOMEM;
+	sites_join(heap->sites, *out, other->sites, id);
+	return 0;
+}
+
+/* sites[]: which one each of the other's became. */
+static int merge_sites(struct heap *heap, struct heap *other, uint32_t *sites)
+{
+	uint32_t nr = sites_count(other->sites);
+	int error = 0;
+
+	for (uint32_t id = 0; id < nr && !error; id++)
+		error = merge_site(heap, other, id, &sites[id]);
+	return error;
+}
+
+static int merge_blocks(struct heap *heap, const struct heap *other, const uint32_t *sites)
+{
+	struct block block, replaced;
+	uint64_t cursor = 0;
+
+	while (ledger_next(&other->ledger, &cursor, &block)) {
+		block.site = sites[block.site];
+		if (ledger_add(&heap->ledger, &block, &replaced))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void merge_totals(struct heap_totals *totals, const struct heap_totals *other)
+{
+	totals->allocs += other->allocs;
+	totals->frees += other->frees;
+	totals->bytes_allocated += other->bytes_allocated;
+	totals->live_blocks += other->live_blocks;
+	totals->live_bytes += other->live_bytes;
+	totals->peak_bytes += other->peak_bytes;
+	totals->unknown_frees += other->unknown_frees;
+	totals->failed_allocs += other->failed_allocs;
+	totals->replaced_blocks += other->replaced_blocks;
+	totals->truncated_stacks += other->truncated_stacks;
+	totals->events += other->events;
+	totals->lost_events += other->lost_events;
+}
+
+static void merge_estimates(struct heap *heap, const struct heap *other)
+{
+	estimate_add(&heap->estimate.allocated, &other->estimate.allocated);
+	estimate_add(&heap->estimate.live, &other->estimate.live);
+	heap->estimate.peak_bytes += other->estimate.peak_bytes;
+	heap->replaced_blocks += other->replaced_blocks;
+}
+
+void heap_merge(struct heap *heap, struct heap *other)
+{
+	uint32_t *sites = calloc((size_t)sites_count(other->sites) + 1, sizeof(*sites));
+
+	if (!sites || merge_sites(heap, other, sites) || merge_blocks(heap, other, sites))
+		heap->totals.lost_events++;
+	merge_totals(&heap->totals, &other->totals);
+	merge_estimates(heap, other);
+	free(sites);
 }

@@ -64,6 +64,11 @@ void heap_event(struct heap *heap, const struct event *event);
 void heap_prefetch(const struct heap *heap, taddr_t address);
 void heap_tick(struct heap *heap, uint64_t now_ns);
 
+/* Adds all of another heap, which saw other addresses; both have been settled, and told of the same
+ * time.  Peaks become sums, which are no less than the true ones.  What could not be added for
+ * want of memory is counted in lost_events. */
+void heap_merge(struct heap *heap, struct heap *other);
+
 /* Blocks still held by a realloc that never ended count as live: call before a report. */
 void heap_settle(struct heap *heap);
 

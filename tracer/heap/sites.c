@@ -217,6 +217,58 @@ void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_
 	*new_change(sites, id) = (struct change){ id, true, bytes, born_ns, now_ns };
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void join_times(struct site *site, const struct site *other)
+{
+	site->first_ns = !site->allocs ? other->first_ns :
+			 !other->allocs ? site->first_ns : least(site->first_ns, other->first_ns);
+	site->last_ns = most(site->last_ns, other->last_ns);
+	site->lifetime_min_ns = !site->frees ? other->lifetime_min_ns :
+				!other->frees ? site->lifetime_min_ns :
+				least(site->lifetime_min_ns, other->lifetime_min_ns);
+	site->lifetime_max_ns = most(site->lifetime_max_ns, other->lifetime_max_ns);
+	site->lifetime_sum_ns += other->lifetime_sum_ns;
+}
+
+static void join_counts(struct site *site, const struct site *other)
+{
+	site->allocs += other->allocs;
+	site->frees += other->frees;
+	site->live_blocks += other->live_blocks;
+	site->live_bytes += other->live_bytes;
+	site->peak_bytes += other->peak_bytes;
+}
+
+static void join_estimates(struct site_estimate *estimate, const struct site_estimate *other)
+{
+	estimate_add(&estimate->allocated, &other->allocated);
+	estimate_add(&estimate->live, &other->live);
+	estimate->peak_bytes += other->peak_bytes;
+}
+
+void sites_join(struct sites *sites, uint32_t id, struct sites *others, uint32_t other)
+{
+	struct site *site = &sites->table.items[id];
+
+	count_all(sites);
+	count_all(others);
+	join_times(site, &others->table.items[other]);
+	join_counts(site, &others->table.items[other]);
+	if (sites->mean_bytes)
+		join_estimates(&sites->estimates.items[id], &others->estimates.items[other]);
+	for (size_t i = 0; i < SITE_INSTANTS; i++)
+		sites->instants.items[id].bytes[i] += others->instants.items[other].bytes[i];
+}
+
 static void halve(struct sites *sites)
 {
 	for (size_t s = 0; s < sites->table.nr; s++) {

@@ -47,6 +47,9 @@ int sites_intern(struct sites *sites, uint32_t function, uint32_t stack, uint32_
 void sites_alloc(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t now_ns);
 void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_ns,
 		uint64_t now_ns);
+/* Adds what was counted at a site of another table, which has been told of the same time.  The peak
+ * becomes the sum of both, which is no less than the true one. */
+void sites_join(struct sites *sites, uint32_t id, struct sites *others, uint32_t other);
 /* To be called often (once a tick); takes an instant when one is due. */
 void sites_tick(struct sites *sites, uint64_t now_ns);
 

@@ -97,7 +97,8 @@ static void watch_loader(struct consumer *consumer)
 	uint32_t requests = __atomic_load_n(&shared->loader_requests, __ATOMIC_ACQUIRE);
 	uint64_t since_ns;
 
-	if (requests == __atomic_load_n(&shared->loader_done, __ATOMIC_RELAXED))
+	if (!consumer->notify ||
+	    requests == __atomic_load_n(&shared->loader_done, __ATOMIC_RELAXED))
 		return;
 	since_ns = clock_ns() - consumer->notified_ns;
 	if (since_ns < NOTIFY_LEAST_NS ||

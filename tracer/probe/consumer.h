@@ -16,7 +16,7 @@ struct consumer;
 
 /*
  * Rings and what they feed belong to the lock until consumer_stop().  `notify` is called in the
- * consumer's thread and without the lock, when the target's loader has asked for a look at its
+ * consumer's thread and without the lock (NULL: not at all), when the target's loader has asked for a look at its
  * modules; again every 10 ms until shared->loader_done says that it was done.  It must not
  * block; it may take no lock that is held around consumer_lock() or consumer_stop().
  *

@@ -64,8 +64,8 @@ void jump_destroy(struct jump *jump)
 	if (!jump)
 		return;
 	jump_finish(jump);
-	if (jump->has_rings)
-		rings_deinit(&jump->rings);
+	for (unsigned i = 0; i < jump->nr_lanes; i++)
+		rings_deinit(&jump->lanes[i].rings);
 	implant_deinit(&jump->implant);
 	zones_deinit(&jump->zones);
 	free(jump->retired.items);

@@ -12,13 +12,14 @@
  *     jump_disarm      the functions are as they were; all threads held
  *     jump_leave       unmaps the agent; likewise, and nobody may be in it
  *
- * Events come from a thread of our own (consumer.h): who else uses what they feed takes
+ * Events come from threads of our own (consumer.h): who else uses what they feed takes
  * jump_lock() first.  Everything else: one thread, the tracer.
  */
 #ifndef MEMTRACE_PROBE_JUMP_H
 #define MEMTRACE_PROBE_JUMP_H
 
 #include "../target/modules.h"
+#include "../event/sink.h"
 #include "consumer.h"
 #include "detour.h"
 #include "implant.h"
@@ -28,12 +29,17 @@ struct jump_options {
 	int64_t sample_bytes;
 	uint64_t epoch_ns;
 	struct walker *walker;		/* of the target's stacks; for this thread */
-	/* In the consumer's thread, which then holds the lock. */
-	void (*event)(void *owner, const struct event *event);
-	void (*prefetch)(void *owner, taddr_t address);
-	void *owner;
-	/* The loader has asked for a look at the modules; in the consumer's thread. */
+	/* One thread for each taker, which then holds its lock. */
+	struct event_sink sink;
+	/* The loader has asked for a look at the modules; in the first of those threads. */
 	void (*notify)(void *owner);
+	void *owner;
+};
+
+/* A part of the rings, and the thread that takes their records. */
+struct jump_lane {
+	struct rings rings;
+	struct consumer *consumer;
 };
 
 struct jump {
@@ -51,9 +57,8 @@ struct jump {
 		taddr_t *items;		/* slots of closed libraries' functions */
 		size_t nr, room;
 	} retired;
-	struct rings rings;
-	bool has_rings;
-	struct consumer *consumer;
+	struct jump_lane lanes[EVENT_TAKERS];
+	unsigned nr_lanes;		/* 0: no rings yet */
 	struct parachute_code code;	/* in the target */
 	struct agent_inventory *inventory;
 	int64_t *gaps;			/* of samples; NULL: none are drawn */
@@ -119,11 +124,11 @@ int jump_mute(struct jump *jump, uint64_t fs_base, bool mute);
 int jump_add_ranges(const struct jump *jump, struct unwind_map *map);
 bool jump_contains(const struct jump *jump, taddr_t pc);
 
-/* Takes the rings' consumer away for a moment; what was recorded before has been told then. */
+/* Takes the rings' consumers away for a moment; what was recorded before has been told then. */
 void jump_lock(struct jump *jump);
 void jump_unlock(struct jump *jump);
 
-/* No thread will record any more: takes the last records, and ends the consumer. */
+/* No thread will record any more: takes the last records, and ends the consumers. */
 void jump_finish(struct jump *jump);
 
 /* Events that are lost. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The jump engine's side of rings and consumer: start, lock, insertions, end. */
+/* The jump engine's side of rings and consumers: start, lock, insertions, end. */
 #include "jump_parts.h"
 
 #include <errno.h>
 
-/* Called by rings, with the lock held. */
+/* Called by rings, with their lane's lock held. */
 static uint64_t thread_key(void *owner, uint32_t thread)
 {
 	const struct jump *jump = owner;
@@ -12,49 +12,104 @@ static uint64_t thread_key(void *owner, uint32_t thread)
 	return implant_thread_key(&jump->implant, &jump->process->memory, thread);
 }
 
-int jump_insert(struct jump *jump, const struct event *event)
+static int insert(struct jump *jump, const struct event *event)
 {
+	struct jump_lane *lane = jump->lanes;
 	int error;
 
-	consumer_lock(jump->consumer);
-	error = rings_insert(&jump->rings, event);
-	consumer_unlock(jump->consumer);
+	while (!rings_takes(&lane->rings, event))
+		lane++;
+	consumer_lock(lane->consumer);
+	error = rings_insert(&lane->rings, event);
+	consumer_unlock(lane->consumer);
 	return error;
+}
+
+/* Like the agent's: each address has its own order, and no order holds between two. */
+static int insert_resized(struct jump *jump, const struct event *event)
+{
+	struct event gone = {
+		.kind = EVENT_RESIZE_END, .function = event->function, .tid = event->tid,
+		.old_address = event->old_address, .time_ns = event->time_ns,
+	}, added = *event;
+	int error = event->old_address ? insert(jump, &gone) : 0;
+
+	added.kind = EVENT_ALLOC;
+	added.old_address = 0;
+	return error ? error : insert(jump, &added);
+}
+
+int jump_insert(struct jump *jump, const struct event *event)
+{
+	if (event->kind == EVENT_RESIZE_END && event->address)
+		return insert_resized(jump, event);
+	return insert(jump, event);
 }
 
 int jump_mute(struct jump *jump, uint64_t fs_base, bool mute)
 {
-	int error;
+	int error = 0;
 
-	consumer_lock(jump->consumer);
-	error = rings_mute(&jump->rings, fs_base, mute);
-	consumer_unlock(jump->consumer);
+	for (unsigned i = 0; i < jump->nr_lanes && !error; i++) {
+		struct jump_lane *lane = &jump->lanes[i];
+
+		consumer_lock(lane->consumer);
+		error = rings_mute(&lane->rings, fs_base, mute);
+		consumer_unlock(lane->consumer);
+	}
 	return error;
 }
 
 bool jump_records(const struct jump *jump)
 {
-	return jump->has_rings;
+	return jump->nr_lanes;
+}
+
+static int init_lane(struct jump *jump, unsigned number)
+{
+	const struct event_sink *sink = &jump->options.sink;
+	const struct rings_options options = {
+		.depth = jump->options.depth,
+		.epoch_ns = jump->options.epoch_ns,
+		.event = sink->event, .prefetch = sink->prefetch,
+		.consumer = sink->takers[number],
+		.lane = number, .nr_lanes = sink->nr_takers,
+		.key = thread_key, .key_owner = jump,
+	};
+
+	return rings_init(&jump->lanes[number].rings, jump->implant.shared, &options);
+}
+
+static int init_lanes(struct jump *jump)
+{
+	for (unsigned i = 0; i < jump->options.sink.nr_takers; i++) {
+		int error = init_lane(jump, i);
+
+		if (!error)
+			continue;
+		while (i--)
+			rings_deinit(&jump->lanes[i].rings);
+		return error;
+	}
+	jump->nr_lanes = jump->options.sink.nr_takers;
+	return 0;
 }
 
 int jump_start_rings(struct jump *jump)
 {
-	const struct rings_options options = {
-		.depth = jump->options.depth,
-		.epoch_ns = jump->options.epoch_ns,
-		.event = jump->options.event,
-		.prefetch = jump->options.prefetch,
-		.consumer = jump->options.owner,
-		.key = thread_key, .key_owner = jump,
-	};
-	int error = jump->has_rings ? 0 : rings_init(&jump->rings, jump->implant.shared, &options);
+	int error = jump->nr_lanes ? 0 : init_lanes(jump);
 
 	if (error)
 		return error;
-	jump->has_rings = true;
-	rings_beat(&jump->rings);
-	return jump->consumer ? 0 : consumer_start(&jump->rings, jump->options.notify, jump->options.owner,
-			      &jump->consumer);
+	rings_beat(&jump->lanes[0].rings);
+	for (unsigned i = 0; i < jump->nr_lanes && !error; i++) {
+		struct jump_lane *lane = &jump->lanes[i];
+
+		if (!lane->consumer)
+			error = consumer_start(&lane->rings, i ? NULL : jump->options.notify,
+					       jump->options.owner, &lane->consumer);
+	}
+	return error;
 }
 
 uint32_t jump_loader_requests(const struct jump *jump)
@@ -74,25 +129,32 @@ void jump_loader_done(struct jump *jump, uint32_t requests)
 
 void jump_lock(struct jump *jump)
 {
-	consumer_lock(jump->consumer);
-	if (jump->has_rings)
-		(void)rings_catch_up(&jump->rings);
+	for (unsigned i = 0; i < jump->nr_lanes; i++)
+		consumer_lock(jump->lanes[i].consumer);
+	for (unsigned i = 0; i < jump->nr_lanes; i++)
+		(void)rings_catch_up(&jump->lanes[i].rings);
 }
 
 void jump_unlock(struct jump *jump)
 {
-	consumer_unlock(jump->consumer);
+	for (unsigned i = 0; i < jump->nr_lanes; i++)
+		consumer_unlock(jump->lanes[i].consumer);
 }
 
 void jump_finish(struct jump *jump)
 {
-	consumer_stop(jump->consumer);
-	jump->consumer = NULL;
-	if (jump->has_rings)
-		rings_finish(&jump->rings);
+	for (unsigned i = 0; i < jump->nr_lanes; i++) {
+		consumer_stop(jump->lanes[i].consumer);
+		jump->lanes[i].consumer = NULL;
+		rings_finish(&jump->lanes[i].rings);
+	}
 }
 
 uint64_t jump_dropped(const struct jump *jump)
 {
-	return jump->implant.shared->dropped + jump->rings.stats.lost + jump->rings.stats.refused;
+	uint64_t dropped = jump->implant.shared->dropped;
+
+	for (unsigned i = 0; i < jump->nr_lanes; i++)
+		dropped += jump->lanes[i].rings.stats.lost + jump->lanes[i].rings.stats.refused;
+	return dropped;
 }

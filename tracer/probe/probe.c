@@ -18,9 +18,8 @@ static void make_jump(struct probe *probe)
 	const struct probe_options *options = &probe->options;
 	const struct jump_options jump_options = {
 		.depth = options->depth, .sample_bytes = options->sample_bytes,
-		.epoch_ns = options->epoch_ns, .event = options->event,
-		.prefetch = options->prefetch, .owner = options->consumer,
-		.notify = options->notify, .walker = &probe->walker,
+		.epoch_ns = options->epoch_ns, .sink = options->sink,
+		.notify = options->notify, .owner = options->owner, .walker = &probe->walker,
 	};
 
 	if (options->engine == ENGINE_BREAK)

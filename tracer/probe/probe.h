@@ -17,7 +17,7 @@
 #ifndef MEMTRACE_PROBE_H
 #define MEMTRACE_PROBE_H
 
-#include "../event/event.h"
+#include "../event/sink.h"
 #include "../target/process.h"
 #include "../unwind/remote.h"
 #include "../unwind/walk.h"
@@ -49,12 +49,12 @@ struct probe_options {
 	int64_t sample_bytes;
 	struct targets *targets;
 	uint64_t epoch_ns;		/* clock_ns() of time 0 of the events */
-	/* In this thread or in the jump engine's, but never in both at once: probe_lock(). */
-	void (*event)(void *consumer, const struct event *event);
-	void (*prefetch)(void *consumer, taddr_t address);	/* of an event to come */
+	/* Told in this thread, which knows the first taker alone, or in the jump engine's, but
+	 * never in both at once: probe_lock(). */
+	struct event_sink sink;
 	/* This thread is wanted: probe_wants_look().  In another thread. */
-	void (*notify)(void *consumer);
-	void *consumer;
+	void (*notify)(void *owner);
+	void *owner;
 };
 
 struct probe_stats {

@@ -33,6 +33,9 @@ struct rings_cell {
 
 static void free_own(struct rings *rings);
 
+#define FOR_EACH_RING(i, rings) \
+	for (unsigned i = (rings)->options.lane; i < AGENT_RINGS; i += (rings)->options.nr_lanes)
+
 #define LOAD(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
 
 int rings_init(struct rings *rings, struct agent_shared *shared,
@@ -45,6 +48,8 @@ int rings_init(struct rings *rings, struct agent_shared *shared,
 	*rings = (struct rings){ .shared = shared, .options = *options, .cells = cells };
 	if (rings->options.depth > RINGS_DEPTH_MAX)
 		rings->options.depth = RINGS_DEPTH_MAX;
+	if (!rings->options.nr_lanes)
+		rings->options.nr_lanes = 1;
 	return 0;
 }
 
@@ -60,11 +65,15 @@ static uint64_t now_ns(const struct rings *rings)
 	return clock_ns() - rings->options.epoch_ns;
 }
 
+/* Several lanes do so. */
 void rings_beat(const struct rings *rings)
 {
 	uint64_t now = now_ns(rings);
 
-	__atomic_store_n(&rings->shared->now_ns, now ? now : 1, __ATOMIC_RELAXED);
+	if (now > LOAD(rings->shared->now_ns))
+		__atomic_store_n(&rings->shared->now_ns, now, __ATOMIC_RELAXED);
+	else if (!LOAD(rings->shared->now_ns))
+		__atomic_store_n(&rings->shared->now_ns, 1, __ATOMIC_RELAXED);
 }
 
 /* The target's threads are numbered by the agent; within a call only that they differ matters.
@@ -347,7 +356,7 @@ size_t rings_drain(struct rings *rings)
 	size_t nr = 0;
 
 	begin(rings);
-	for (unsigned i = 0; i < AGENT_RINGS; i++)
+	FOR_EACH_RING(i, rings)
 		nr += take_share(rings, i);
 	return nr;
 }
@@ -416,10 +425,19 @@ static int insert(struct rings *rings, unsigned ring, const struct rings_own *ow
 	return error;
 }
 
+static unsigned ring_of(const struct event *event)
+{
+	return agent_ring_of(event->old_address && !event->address ? event->old_address
+								   : event->address);
+}
+
+bool rings_takes(const struct rings *rings, const struct event *event)
+{
+	return ring_of(event) % rings->options.nr_lanes == rings->options.lane;
+}
+
 int rings_insert(struct rings *rings, const struct event *event)
 {
-	taddr_t address = event->old_address && !event->address ? event->old_address
-								: event->address;
 	struct rings_own own = { .kind = OWN_EVENT, .event = *event };
 	size_t bytes = event->nr_frames * sizeof(*event->stack);
 	int error;
@@ -430,7 +448,7 @@ int rings_insert(struct rings *rings, const struct event *event)
 	if (bytes)
 		memcpy(own.frames, event->stack, bytes);
 	own.event.stack = own.frames;
-	error = insert(rings, agent_ring_of(address), &own);
+	error = insert(rings, ring_of(event), &own);
 	if (error)
 		free(own.frames);
 	return error;
@@ -441,8 +459,8 @@ int rings_mute(struct rings *rings, uint64_t key, bool mute)
 	const struct rings_own own = { .kind = mute ? OWN_MUTE : OWN_UNMUTE, .key = key };
 	int error = 0;
 
-	for (unsigned i = 0; !error && i < AGENT_RINGS; i++)
-		error = insert(rings, i, &own);
+	FOR_EACH_RING(i, rings)
+		error = error ? error : insert(rings, i, &own);
 	return error;
 }
 
@@ -451,17 +469,17 @@ bool rings_catch_up(struct rings *rings)
 	uint64_t ends[AGENT_RINGS];
 	bool all = true;
 
-	for (unsigned i = 0; i < AGENT_RINGS; i++)
+	FOR_EACH_RING(i, rings)
 		ends[i] = claimed_end(rings, i);
-	for (unsigned i = 0; i < AGENT_RINGS; i++)
+	FOR_EACH_RING(i, rings)
 		all &= take_up_to(rings, i, ends[i]);
 	return all;
 }
 
 void rings_finish(struct rings *rings)
 {
-	for (unsigned i = 0; i < AGENT_RINGS; i++)
+	FOR_EACH_RING(i, rings)
 		rings->rings[i].holes_before = claimed_end(rings, i);
-	for (unsigned i = 0; i < AGENT_RINGS; i++)
+	FOR_EACH_RING(i, rings)
 		take_up_to(rings, i, rings->rings[i].holes_before);
 }

@@ -12,7 +12,8 @@
  * The target can write all of that memory, so nothing in it is believed: whatever it holds, each
  * call ends, and the memory that events lead to is bounded.
  *
- * One thread at a time (consumer.h has a lock).  No thread of the target need be held, but for
+ * One thread at a time (consumer.h has a lock); those of different lanes know nothing of each
+ * other.  No thread of the target need be held, but for
  * rings_finish().  Times in ns.
  */
 #ifndef MEMTRACE_PROBE_RINGS_H
@@ -33,6 +34,9 @@ struct rings_options {
 	/* An event of this address will come soon; may be NULL. */
 	void (*prefetch)(void *consumer, taddr_t address);
 	void *consumer;
+	/* Of nr_lanes struct rings that share the memory, this one takes each nr_lanes-th ring from
+	 * number `lane` on; 0 and 0: all of them. */
+	unsigned lane, nr_lanes;
 	/* The fs base of a thread, by its number in struct agent_record; 0: nobody knows. */
 	uint64_t (*key)(void *owner, uint32_t thread);
 	void *key_owner;
@@ -84,7 +88,10 @@ void rings_beat(const struct rings *rings);
  * the rings moved on; 0: nothing is there, or nothing that can be taken yet. */
 size_t rings_drain(struct rings *rings);
 
-/* An event that another engine has seen takes its turn among the records: after all that the
+/* Whether such events are in a ring of this lane. */
+bool rings_takes(const struct rings *rings, const struct event *event);
+
+/* An event that another engine has seen, and that rings_takes(), takes its turn among the records: after all that the
  * target has recorded until now, even where some of that cannot be taken yet.  It is copied.
  * -ENOMEM, or -ENOSPC: the ring is full of what cannot be taken. */
 int rings_insert(struct rings *rings, const struct event *event);

@@ -54,7 +54,7 @@ static void send(struct probe *probe, struct thread *thread, struct event *event
 	event->tid = thread->tid;
 	event->time_ns = now_ns - probe->options.epoch_ns;
 	if (!probe->jump || !jump_records(probe->jump))
-		probe->options.event(probe->options.consumer, event);
+		probe->options.sink.event(probe->options.sink.takers[0], event);
 	else if (jump_insert(probe->jump, event))
 		probe->stats.missed++;
 }
