@@ -433,15 +433,20 @@ def launch(*command, options=(), **more):
     return Trace([*options, "--", *command], **more).wait()
 
 
+def trace_at_work(target, *options, **more):
+    """Traces a victim from where it waits ready until it has told the truth: (report, truth)."""
+    trace = attach(target.pid, *options, **more)
+    target.go()
+    truth = target.truth()
+    return trace.stop(), truth
+
+
 def trace_attached(*command, options=(), env=None):
     """The whole life of a victim that is traced while it works: (report, truth)."""
     target = Target(*command, env=env)
     target.expect("ready")
     with unharmed(target.pid):
-        trace = attach(target.pid, *options)
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
+        report, truth = trace_at_work(target, *options)
     target.finish()
     return report, truth
 

@@ -213,11 +213,20 @@ static uint32_t next_random(uint32_t below)
 	return (uint32_t)(random_state >> 32) % below;
 }
 
-static void calls_start(void)
+/* Of the group of tests. */
+
+static int calls_start(void **state)
 {
 	fixture_start();
 	for (uint32_t i = MALLOC; i < NR_STUBS; i++)
 		stubs[i] = fixture_stub(&kinds[i], i, i == INTO ? (void *)real_into : (void *)real);
+	return 0;
+}
+
+static int calls_stop(void **state)
+{
+	fixture_stop();
+	return 0;
 }
 
 #pragma GCC diagnostic pop

@@ -49,4 +49,10 @@ static void compare(uint32_t node)
 	assert_int_equal(is_cut, reference.nr > depth || reference.end == WALK_DEPTH);
 }
 
+static int stacks_start(void **state)
+{
+	walker_init(&walker, &fixture.map);
+	return calls_start(state);
+}
+
 #endif

@@ -316,10 +316,6 @@ int main(void)
 		TEST(a_left_call_is_not_taken_for_an_outer_one),
 		TEST(the_loader_waits),
 	};
-	int failed;
 
-	calls_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, calls_start, calls_stop);
 }

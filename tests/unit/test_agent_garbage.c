@@ -247,11 +247,6 @@ int main(void)
 		TEST(garbage_on_a_stack),
 		TEST(garbage_is_the_walkers_garbage),
 	};
-	int failed;
 
-	calls_start();
-	walker_init(&walker, &fixture.map);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, stacks_start, calls_stop);
 }

@@ -221,10 +221,6 @@ int main(void)
 		TEST(no_place_for_a_thread),
 		TEST(a_place_freed_within_a_call),
 	};
-	int failed;
 
-	calls_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, calls_start, calls_stop);
 }

@@ -240,10 +240,6 @@ int main(void)
 		TEST(sampled_resizes),
 		TEST(more_samples_than_places),
 	};
-	int failed;
 
-	calls_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, calls_start, calls_stop);
 }

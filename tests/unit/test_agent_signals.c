@@ -10,6 +10,16 @@ static void raise_it(void)
 	raise(SIGUSR1);
 }
 
+/* A call in which a handler allocates so much: it ends first, and nested calls do not count. */
+static void check_interrupted(void (*body)(void), uint64_t of_handler)
+{
+	inside = body;
+	stubs[OTHER](100, 0, 0, 0);
+	assert_string_equal(kinds_seen(), "AA");
+	check_seen(0, AGENT_ALLOC, DEAD_BLOCK, of_handler);
+	check_seen(1, AGENT_ALLOC, DEAD_BLOCK, 100);
+}
+
 static void handlers_allocate(void **state)
 {
 	static char stack[65536] __attribute__((aligned(4096)));
@@ -19,12 +29,7 @@ static void handlers_allocate(void **state)
 	for (int own = 0; own < 2; own++) {
 		sigaltstack(&alternate, NULL);
 		install(call_other, own);
-		inside = raise_it;
-		stubs[OTHER](100, 0, 0, 0);
-		/* the handler's, which ends first; the nested ones within it do not count */
-		assert_string_equal(kinds_seen(), "AA");
-		check_seen(0, AGENT_ALLOC, DEAD_BLOCK, 6);
-		check_seen(1, AGENT_ALLOC, DEAD_BLOCK, 100);
+		check_interrupted(raise_it, 6);
 		assert_int_equal(own_thread()->nr_calls, 0);
 		/* after the handler the outer call still hides what it makes */
 		install(call_malloc, own);
@@ -44,11 +49,7 @@ static void raise_then_call(void)
 static void nested_after_a_handler(void **state)
 {
 	install(call_malloc, false);
-	inside = raise_then_call;
-	stubs[OTHER](100, 0, 0, 0);
-	assert_string_equal(kinds_seen(), "AA");
-	check_seen(0, AGENT_ALLOC, DEAD_BLOCK, 5);
-	check_seen(1, AGENT_ALLOC, DEAD_BLOCK, 100);
+	check_interrupted(raise_then_call, 5);
 }
 
 /* Handlers at any instruction of stub and agent. */
@@ -146,10 +147,6 @@ int main(void)
 		TEST(handlers_anywhere),
 		TEST(a_hook_left_by_a_handler),
 	};
-	int failed;
 
-	calls_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, calls_start, calls_stop);
 }

@@ -378,11 +378,6 @@ int main(void)
 		TEST(a_full_tree),
 		TEST(a_wide_tree),
 	};
-	int failed;
 
-	calls_start();
-	walker_init(&walker, &fixture.map);
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, stacks_start, calls_stop);
 }

@@ -246,10 +246,6 @@ int main(void)
 		TEST(little_stack_is_used),
 		TEST(the_image_runs_anywhere),
 	};
-	int failed;
 
-	calls_start();
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	fixture_stop();
-	return failed;
+	return cmocka_run_group_tests(tests, calls_start, calls_stop);
 }

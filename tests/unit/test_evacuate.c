@@ -4,22 +4,12 @@
  * same place in `second_loop`.  Which one a thread came back from it says by what that returns.
  */
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "../../tracer/probe/evacuate.h"
-#include "../../tracer/target/procfs.h"
+#include "held_child.h"
 
 /* Both wait until *go; `calls_out` calls its argument in between, `slow_restorer` returns from a
  * handler, but not before that. */
@@ -37,25 +27,7 @@ extern const char first_end[], calls_end[];
 extern void calls_out(const volatile int *go, void (*function)(const volatile int *go));
 extern void slow_restorer(void);
 
-static struct targets targets;
-static struct shared {
-	volatile int go, handlers_go;
-	volatile int ready;
-} *shared;
 const volatile int *restorer_go;
-
-static void is_ready(void)
-{
-	__atomic_fetch_add(&shared->ready, 1, __ATOMIC_RELAXED);
-}
-
-static void wait_for(int nr)
-{
-	for (int i = 0; shared->ready < nr && i < 5000; i++)
-		usleep(1000);
-	assert_int_equal(shared->ready, nr);
-	usleep(5000); /* from there into the loops */
-}
 
 static void *loops(void *argument)
 {
@@ -63,11 +35,9 @@ static void *loops(void *argument)
 	return (void *)(intptr_t)first_loop(&shared->go);
 }
 
-static void waits(int signal)
+static void waits_in_handler(int signal)
 {
-	is_ready();
-	while (!shared->handlers_go)
-		;
+	wait_to_go(&shared->handlers_go);
 }
 
 /* Interrupted by the kernel between one instruction of the loop and the next. */
@@ -98,12 +68,15 @@ static void returns_at_once(int signal)
 
 static void set_handlers(void)
 {
+	const struct sigaction on_its_stack = {
+		.sa_handler = waits_in_handler, .sa_flags = SA_ONSTACK,
+	};
 	struct kernel_action slow = {
 		.handler = returns_at_once, .flags = RESTORER, .restorer = slow_restorer,
 	};
 
 	restorer_go = &shared->handlers_go;
-	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = waits, .sa_flags = SA_ONSTACK }, NULL);
+	sigaction(SIGUSR1, &on_its_stack, NULL);
 	syscall(SYS_rt_sigaction, SIGUSR2, &slow, NULL, 8);
 }
 
@@ -133,63 +106,14 @@ static int has_threads(void)
 	return sum;
 }
 
-static pid_t start(int (*work)(void), int nr_ready)
+static struct process *hold_with_guests(pid_t pid)
 {
-	pid_t pid;
-
-	memset(shared, 0, sizeof(*shared));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		alarm(30);
-		_exit(work());
-	}
-	wait_for(nr_ready);
-	return pid;
-}
-
-static void next(struct process *process)
-{
-	struct stop stop;
-
-	targets_next(&targets, &stop);
-	if (!stop.thread)
-		return;
-	if (stop.kind == STOP_EXITED || stop.kind == STOP_KILLED) {
-		process->end = stop.kind;
-		process->end_value = stop.value;
-		thread_forget(&targets, stop.thread);
-		return;
-	}
-	if (stop.kind == STOP_EXITING)
-		thread_exiting(stop.thread);
-	thread_resume(stop.thread, stop.kind == STOP_SIGNAL ? stop.value : 0);
-}
-
-static struct process *hold(pid_t pid)
-{
-	struct process *process;
+	struct process *process = seize(pid);
 	size_t added;
 
-	assert_int_equal(process_create(&targets, pid, &process), 0);
-	assert_int_equal(process_seize(&targets, process, NULL), 0);
 	assert_int_equal(process_seize_guests(&targets, process, &added), 0);
-	assert_int_equal(memory_open(&process->memory, pid), 0);
-	process_hold(process);
-	while (!process_all_held(process, true))
-		next(process);
+	hold_all(process, true);
 	return process;
-}
-
-static void finish(struct process *process, int value)
-{
-	shared->handlers_go = shared->go = 1;
-	process_release(process);
-	while (process->threads.nr)
-		next(process);
-	assert_int_equal(process->end, STOP_EXITED);
-	assert_int_equal(process->end_value, value);
-	process_destroy(&targets, process);
 }
 
 static taddr_t at(const void *place)
@@ -247,39 +171,32 @@ static size_t nr_inside(struct process *process, taddr_t (*moved)(void *, taddr_
 
 static void test_nobody_is_moved(void **state)
 {
-	struct process *process = hold(start(has_threads, 7));
+	struct process *process = hold_with_guests(start(has_threads, 7));
 
 	assert_int_equal(nr_inside(process, stays, in_first), 3);
-	finish(process, 111);
+	finish(process, STOP_EXITED, 111);
 }
 
 static void test_all_are_moved(void **state)
 {
-	struct process *process = hold(start(has_threads, 7));
+	struct process *process = hold_with_guests(start(has_threads, 7));
 
 	assert_int_equal(nr_inside(process, to_second, in_first), 0);
 	assert_int_equal(asked, 0);
 	/* Nothing is left to be moved. */
 	assert_int_equal(nr_inside(process, stays, in_first), 0);
-	finish(process, 222);
-}
-
-static void loop_quietly(const volatile int *go)
-{
-	is_ready();
-	while (!*go)
-		;
+	finish(process, STOP_EXITED, 222);
 }
 
 static int is_called(void)
 {
-	calls_out(&shared->go, loop_quietly);
+	calls_out(&shared->go, wait_to_go);
 	return 7;
 }
 
 static void test_return_addresses(void **state)
 {
-	struct process *process = hold(start(is_called, 1));
+	struct process *process = hold_with_guests(start(is_called, 1));
 
 	answer = true;
 	assert_int_equal(nr_inside(process, stays, in_calls_out), 1);
@@ -288,7 +205,7 @@ static void test_return_addresses(void **state)
 	answer = false;
 	assert_int_equal(nr_inside(process, stays, in_calls_out), 0);
 	assert_true(asked);
-	finish(process, 7);
+	finish(process, STOP_EXITED, 7);
 }
 
 static void execs_later(const volatile int *go)
@@ -296,9 +213,7 @@ static void execs_later(const volatile int *go)
 	pid_t child = vfork();
 
 	if (!child) {
-		is_ready();
-		while (!*go)
-			;
+		wait_to_go(go);
 		_exit(0);
 	}
 	waitpid(child, NULL, 0);
@@ -314,18 +229,13 @@ static int waits_in_vfork(void)
  * than to have its code taken away. */
 static void test_vfork_parent(void **state)
 {
-	pid_t pid = start(waits_in_vfork, 1);
-	struct process *process = hold(pid);
+	struct process *process = hold_with_guests(start(waits_in_vfork, 1));
 
 	assert_int_equal(process->threads.nr, 2);
 	answer = false;
 	assert_true(nr_inside(process, stays, in_calls_out) >= 1);
 	assert_int_equal(nr_inside(process, stays, in_first), 0);
-	shared->go = 1;
-	process_release(process);
-	while (process->threads.nr)
-		next(process);
-	process_destroy(&targets, process);
+	finish(process, STOP_EXITED, 7);
 }
 
 /* Deep in its stack, after more than one piece. */
@@ -334,7 +244,7 @@ static int goes_deep(void)
 	volatile char room[100000];
 
 	memset((char *)room, 0, sizeof(room));
-	loop_quietly(&shared->go);
+	wait_to_go(&shared->go);
 	return 7 + room[5000];
 }
 
@@ -351,16 +261,16 @@ static int is_deep(void)
 
 static void test_deep_stacks(void **state)
 {
-	struct process *process = hold(start(is_deep, 1));
+	struct process *process = hold_with_guests(start(is_deep, 1));
 
 	answer = true;
 	assert_int_equal(nr_inside(process, stays, in_calls_out), 1);
-	finish(process, 7);
+	finish(process, STOP_EXITED, 7);
 }
 
 static void test_without_maps(void **state)
 {
-	struct process *process = hold(start(is_called, 1));
+	struct process *process = hold_with_guests(start(is_called, 1));
 	const struct evacuation evacuation = { .moved = stays, .concerns = in_first };
 	size_t nr = 0;
 
@@ -368,21 +278,7 @@ static void test_without_maps(void **state)
 	assert_true(evacuate(process, &evacuation, &nr) < 0);
 	assert_int_equal(nr, 1);
 	assert_true(evacuate(process, &evacuation, NULL) < 0);
-	finish(process, 7);
-}
-
-static int setup(void **state)
-{
-	alarm(60);
-	targets_init(&targets);
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return shared == MAP_FAILED ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	targets_deinit(&targets);
-	return munmap(shared, 4096);
+	finish(process, STOP_EXITED, 7);
 }
 
 int main(void)

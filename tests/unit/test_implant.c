@@ -3,70 +3,18 @@
  * The agent mapped into a child and out again; where that fails, the child has the mappings and
  * descriptors that it had before, no more.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "../../tracer/agent/blob.h"
 #include "../../tracer/probe/implant.h"
+#include "held_child.h"
 
-static struct targets targets;
-static struct parachute_code code;
 static const struct implant_settings settings = { .depth = 32, .wait_cycles = 1000000 };
-static volatile struct shared {
-	int ready, go;
-} *shared;
 
-static int waits(void)
-{
-	shared->ready = 1;
-	while (!shared->go)
-		;
-	return 7;
-}
-
-static struct process *hold(int (*work)(void))
-{
-	struct process *process;
-	struct stop stop;
-	pid_t pid;
-
-	shared->ready = shared->go = 0;
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		alarm(30);
-		_exit(work());
-	}
-	for (int i = 0; !shared->ready && i < 5000; i++)
-		usleep(1000);
-	assert_int_equal(process_create(&targets, pid, &process), 0);
-	assert_int_equal(process_seize(&targets, process, NULL), 0);
-	assert_int_equal(memory_open(&process->memory, pid), 0);
-	process_hold(process);
-	while (!process_all_held(process, false)) {
-		targets_next(&targets, &stop);
-		if (stop.thread)
-			thread_resume(stop.thread, 0);
-	}
-	return process;
-}
-
-static void finish(struct process *process)
+static void let_go(struct process *process)
 {
 	int status;
 
@@ -86,10 +34,8 @@ struct picture {
 
 static struct picture picture_of(pid_t pid)
 {
-	struct picture picture = { 0 };
+	struct picture picture = { .files = count_files(pid) };
 	struct maps maps;
-	char path[64];
-	DIR *files;
 
 	assert_int_equal(maps_read(&maps, pid), 0);
 	for (size_t i = 0; i < maps.nr; i++)
@@ -97,12 +43,6 @@ static struct picture picture_of(pid_t pid)
 			picture.mappings = picture.mappings * 31 + maps.items[i].start * 7 +
 					   maps.items[i].end;
 	maps_release(&maps);
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	files = opendir(path);
-	assert_non_null(files);
-	while (readdir(files))
-		picture.files++;
-	closedir(files);
 	return picture;
 }
 
@@ -150,7 +90,7 @@ static void uproot(struct process *process, struct implant *implant)
 
 static void test_in_and_out(void **state)
 {
-	struct process *process = hold(waits);
+	struct process *process = hold(start(waits, 1));
 	struct picture before = picture_of(process->pid);
 	const struct agent_header *header = (const struct agent_header *)agent_blob;
 	struct implant implant;
@@ -176,7 +116,7 @@ static void test_in_and_out(void **state)
 	uproot(process, &implant);
 	is_as(process, &before);
 	implant_deinit(&implant);
-	finish(process);
+	let_go(process);
 }
 
 static int is_cramped(void)
@@ -193,7 +133,7 @@ static int has_no_descriptors(void)
 
 static void is_refused(int (*work)(void), int error)
 {
-	struct process *process = hold(work);
+	struct process *process = hold(start(work, 1));
 	struct picture before = picture_of(process->pid);
 	struct implant implant;
 
@@ -202,7 +142,7 @@ static void is_refused(int (*work)(void), int error)
 	assert_int_equal(implant.base, 0);
 	is_as(process, &before);
 	implant_deinit(&implant);
-	finish(process);
+	let_go(process);
 }
 
 static void test_no_address_space(void **state)
@@ -218,7 +158,7 @@ static void test_no_descriptors(void **state)
 
 static void test_place_taken(void **state)
 {
-	struct process *process = hold(waits);
+	struct process *process = hold(start(waits, 1));
 	struct picture before = picture_of(process->pid);
 	struct implant implant;
 	struct inject by;
@@ -230,13 +170,13 @@ static void test_place_taken(void **state)
 	assert_int_equal(inject_close(&by), 0);
 	is_as(process, &before);
 	implant_deinit(&implant);
-	finish(process);
+	let_go(process);
 }
 
 /* What a later tracer sees of one that is gone. */
 static void test_found_again(void **state)
 {
-	struct process *process = hold(waits);
+	struct process *process = hold(start(waits, 1));
 	struct picture before = picture_of(process->pid);
 	struct agent_inventory *noted = calloc(1, sizeof(*noted)), *read = calloc(1, sizeof(*read));
 	struct implant implant, found;
@@ -268,27 +208,7 @@ static void test_found_again(void **state)
 	implant_deinit(&found);
 	free(noted);
 	free(read);
-	finish(process);
-}
-
-static int setup(void **state)
-{
-	struct memory memory;
-
-	alarm(60);
-	targets_init(&targets);
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED || memory_open(&memory, getpid()))
-		return -1;
-	code = parachute_find(&memory);
-	memory_close(&memory);
-	return code.syscall ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	targets_deinit(&targets);
-	return munmap((void *)(uintptr_t)shared, 4096);
+	let_go(process);
 }
 
 int main(void)

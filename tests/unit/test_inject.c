@@ -3,123 +3,23 @@
  * Mappings and descriptors made in a child that may not make them itself, or cannot: what fails
  * leaves nothing behind, and the child, which says so by its exit status, notices nothing.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "../../tracer/target/inject.h"
 #include "../../tracer/target/maps.h"
 #include "../../tracer/target/procfs.h"
+#include "held_child.h"
 
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
-
-static struct targets targets;
-static struct parachute_code code;
-static volatile struct shared {
-	int ready, go;
-} *shared;
-
-/* Not a system call while it waits, which a filter might forbid. */
-static void wait_to_go(void)
-{
-	shared->ready = 1;
-	while (!shared->go)
-		;
-}
-
-static pid_t start(int (*work)(void))
-{
-	pid_t pid;
-
-	shared->ready = shared->go = 0;
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		alarm(30); /* should we fail */
-		syscall(SYS_exit, work());
-	}
-	for (int i = 0; !shared->ready && i < 5000; i++)
-		usleep(1000);
-	assert_true(shared->ready);
-	return pid;
-}
-
-static void next(struct process *process)
-{
-	struct stop stop;
-
-	targets_next(&targets, &stop);
-	if (!stop.thread)
-		return;
-	if (stop.kind == STOP_EXITED || stop.kind == STOP_KILLED) {
-		process->end = stop.kind;
-		process->end_value = stop.value;
-		thread_forget(&targets, stop.thread);
-		return;
-	}
-	if (stop.kind == STOP_EXITING)
-		thread_exiting(stop.thread);
-	thread_resume(stop.thread, stop.kind == STOP_SIGNAL ? stop.value : 0);
-}
-
-static struct process *hold(pid_t pid)
-{
-	struct process *process;
-
-	assert_int_equal(process_create(&targets, pid, &process), 0);
-	assert_int_equal(process_seize(&targets, process, NULL), 0);
-	assert_int_equal(memory_open(&process->memory, pid), 0);
-	process_hold(process);
-	while (!process_all_held(process, false))
-		next(process);
-	return process;
-}
-
-static void finish(struct process *process, int kind, int value)
-{
-	shared->go = 1;
-	process_release(process);
-	while (process->threads.nr)
-		next(process);
-	assert_int_equal(process->end, kind);
-	assert_int_equal(process->end_value, value);
-	process_destroy(&targets, process);
-}
-
-/* Descriptors and mappings, as a sum of what /proc says. */
-static unsigned count_files(pid_t pid)
-{
-	char path[64];
-	unsigned nr = 0;
-	DIR *files;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	files = opendir(path);
-	assert_non_null(files);
-	while (readdir(files))
-		nr++;
-	closedir(files);
-	return nr;
-}
 
 static uint64_t mapped_bytes(pid_t pid)
 {
@@ -132,12 +32,6 @@ static uint64_t mapped_bytes(pid_t pid)
 			bytes += maps.items[i].end - maps.items[i].start;
 	maps_release(&maps);
 	return bytes;
-}
-
-static int computes(void)
-{
-	wait_to_go();
-	return 7;
 }
 
 /* Maps a file of ours in the child and looks at it with the child's eyes. */
@@ -167,7 +61,7 @@ static void pass_a_file(struct inject *inject, struct process *process)
 
 static void test_mappings_and_files(void **state)
 {
-	struct process *process = hold(start(computes));
+	struct process *process = hold(start(waits, 1));
 	uint64_t bytes = mapped_bytes(process->pid);
 	struct inject inject;
 	taddr_t place;
@@ -195,12 +89,12 @@ static int filtered(void)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return 9;
-	return computes();
+	return waits();
 }
 
 static void test_filter(void **state)
 {
-	struct process *process = hold(start(filtered));
+	struct process *process = hold(start(filtered, 1));
 	struct inject inject;
 	int error = inject_open(&inject, &targets, process, &code);
 
@@ -226,7 +120,7 @@ static int breaks_its_filter(void)
 
 static void test_filter_comes_back(void **state)
 {
-	struct process *process = hold(start(breaks_its_filter));
+	struct process *process = hold(start(breaks_its_filter, 1));
 	struct inject inject;
 
 	if (!inject_open(&inject, &targets, process, &code))
@@ -236,12 +130,12 @@ static void test_filter_comes_back(void **state)
 
 static int strict(void)
 {
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) ? 9 : computes();
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) ? 9 : waits();
 }
 
 static void test_strict_mode_is_refused(void **state)
 {
-	struct process *process = hold(start(strict));
+	struct process *process = hold(start(strict, 1));
 	struct inject inject;
 
 	assert_int_equal(inject_open(&inject, &targets, process, &code), -EACCES);
@@ -257,7 +151,7 @@ static void await_state(pid_t pid, char wanted)
 
 static void test_job_control(void **state)
 {
-	pid_t pid = start(computes);
+	pid_t pid = start(waits, 1);
 	struct process *process;
 	struct inject inject;
 
@@ -286,7 +180,7 @@ static int exhausts_files(void)
 		last = fd;
 	for (int i = 0; i < spare_files; i++)
 		close(last - i);
-	return computes();
+	return waits();
 }
 
 static void test_no_descriptor_left(void **state)
@@ -294,7 +188,7 @@ static void test_no_descriptor_left(void **state)
 	int fd = memfd_create("test", MFD_CLOEXEC);
 
 	for (spare_files = 0; spare_files < 3; spare_files++) {
-		struct process *process = hold(start(exhausts_files));
+		struct process *process = hold(start(exhausts_files, 1));
 		unsigned files = count_files(process->pid);
 		int target_fd = -1;
 		struct inject inject;
@@ -315,12 +209,12 @@ static void test_no_descriptor_left(void **state)
 static int is_cramped(void)
 {
 	setrlimit(RLIMIT_AS, &(struct rlimit){ 1 << 20, 1 << 20 });
-	return computes();
+	return waits();
 }
 
 static void test_no_memory_left(void **state)
 {
-	struct process *process = hold(start(is_cramped));
+	struct process *process = hold(start(is_cramped, 1));
 	uint64_t bytes = mapped_bytes(process->pid);
 	struct inject inject;
 	taddr_t place = 1;
@@ -336,7 +230,7 @@ static void test_no_memory_left(void **state)
 
 static void *spin(void *argument)
 {
-	wait_to_go();
+	wait_to_go(&shared->go);
 	return NULL;
 }
 
@@ -346,7 +240,7 @@ static int has_threads(void)
 
 	for (int i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, spin, NULL);
-	return computes();
+	return waits();
 }
 
 /* The leader's end is told last, but the others' only once they have been let go. */
@@ -355,9 +249,8 @@ static void test_killed_with_threads(void **state)
 	struct process *process;
 	struct inject inject;
 	taddr_t place;
-	pid_t pid = start(has_threads);
+	pid_t pid = start(has_threads, 4);
 
-	usleep(20000);
 	process = hold(pid);
 	assert_int_equal(process->threads.nr, 4);
 	assert_int_equal(inject_open(&inject, &targets, process, &code), 0);
@@ -377,7 +270,7 @@ static char small_stack[4096 + SMALL_BYTES] __attribute__((aligned(4096)));
 /* On a stack as small as a goroutine's; what lies below it is another one's. */
 static void on_small_stack(int signal)
 {
-	wait_to_go();
+	wait_to_go(&shared->go);
 	for (size_t i = 0; i < 4096; i++)
 		if (small_stack[i] != 'x')
 			syscall(SYS_exit, 8);
@@ -397,7 +290,7 @@ static int uses_small_stack(void)
 
 static void test_small_stacks_are_left_alone(void **state)
 {
-	struct process *process = hold(start(uses_small_stack));
+	struct process *process = hold(start(uses_small_stack, 1));
 	char before[sizeof(small_stack)], after[sizeof(small_stack)];
 	taddr_t stack = (taddr_t)(uintptr_t)small_stack;
 	struct inject inject;
@@ -409,26 +302,6 @@ static void test_small_stacks_are_left_alone(void **state)
 	assert_true(memread_exact(&process->memory.read, stack, after, sizeof(after)));
 	assert_memory_equal(before, after, sizeof(before));
 	finish(process, STOP_EXITED, 7);
-}
-
-static int setup(void **state)
-{
-	struct memory memory;
-
-	alarm(60);
-	targets_init(&targets);
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED || memory_open(&memory, getpid()))
-		return -1;
-	code = parachute_find(&memory);
-	memory_close(&memory);
-	return code.syscall && code.restorer ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	targets_deinit(&targets);
-	return munmap((void *)(uintptr_t)shared, 4096);
 }
 
 int main(void)

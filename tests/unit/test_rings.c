@@ -33,7 +33,7 @@ static unsigned nr_prefetched, nr_notices;
 
 static void take_event(void *consumer, const struct event *event)
 {
-	heap_event(&heap, event);
+	heap_event(consumer ? consumer : &heap, event);
 }
 
 static void prefetch(void *consumer, taddr_t address)
@@ -215,14 +215,19 @@ static void the_three(void **state)
 	assert_int_equal(nr_prefetched, 5);
 }
 
+/* What a realloc tells before the block that it returns. */
+static void resize(taddr_t address, uint32_t thread, enum agent_kind outcome)
+{
+	produce(AGENT_RESIZE_BEGIN, address, 0, thread, NONE, 0);
+	produce(outcome, address, 0, thread, NONE, 0);
+}
+
 static void realloc_is_an_alloc_and_a_free(void **state)
 {
 	alloc(0x10, 10);
-	produce(AGENT_RESIZE_BEGIN, 0x10, 0, 3, NONE, 0);
-	produce(AGENT_RESIZE_DONE, 0x10, 0, 3, NONE, 0);
+	resize(0x10, 3, AGENT_RESIZE_DONE);
 	produce(AGENT_ALLOC, 0x20, 25, 3, NONE, 0);
-	produce(AGENT_RESIZE_BEGIN, 0x30, 0, 3, NONE, 0);
-	produce(AGENT_RESIZE_DONE, 0x30, 0, 3, NONE, 0);
+	resize(0x30, 3, AGENT_RESIZE_DONE);
 	produce(AGENT_ALLOC, 0x40, 5, 3, NONE, 0);
 	drain();
 	assert_int_equal(heap.totals.allocs, 3);
@@ -235,8 +240,7 @@ static void realloc_is_an_alloc_and_a_free(void **state)
 static void realloc_fails(void **state)
 {
 	alloc(0x10, 10);
-	produce(AGENT_RESIZE_BEGIN, 0x10, 0, 3, NONE, 0);
-	produce(AGENT_RESIZE_FAILED, 0x10, 0, 3, NONE, 0);
+	resize(0x10, 3, AGENT_RESIZE_FAILED);
 	produce(AGENT_FAILED, 0, 1 << 20, 3, NONE, 0);
 	drain();
 	assert_int_equal(heap.totals.live_bytes, 10);
@@ -250,8 +254,7 @@ static void realloc_in_two_threads(void **state)
 	alloc(0x10, 10);
 	produce(AGENT_RESIZE_BEGIN, 0x10, 0, 1, NONE, 0);
 	produce(AGENT_ALLOC, 0x10, 7, 2, NONE, 0);
-	produce(AGENT_RESIZE_BEGIN, 0x10, 0, 2, NONE, 0);
-	produce(AGENT_RESIZE_FAILED, 0x10, 0, 2, NONE, 0);
+	resize(0x10, 2, AGENT_RESIZE_FAILED);
 	produce(AGENT_RESIZE_DONE, 0x10, 0, 1, NONE, 0);
 	drain();
 	assert_int_equal(heap.totals.live_bytes, 7);
@@ -689,6 +692,54 @@ static void threads_and_a_consumer(void **state)
 	assert_same_sites();
 }
 
+/* Two lanes with a consumer and a heap each count what one would have. */
+static void two_lanes_and_two_consumers(void **state)
+{
+	struct rings lanes[2];
+	struct heap others;
+	struct consumer *consumers[2];
+
+	assert_int_equal(heap_init(&others), 0);
+	make_nodes();
+	for (unsigned i = 0; i < 2; i++) {
+		struct rings_options options = rings.options;
+
+		options.consumer = i ? &others : &heap;
+		options.lane = i;
+		options.nr_lanes = 2;
+		assert_int_equal(rings_init(&lanes[i], shared, &options), 0);
+		assert_int_equal(consumer_start(&lanes[i], NULL, NULL, &consumers[i]), 0);
+	}
+	run_workers(4);
+	for (unsigned i = 0; i < 2; i++) {
+		consumer_stop(consumers[i]);
+		rings_finish(&lanes[i]);
+		assert_int_equal(lanes[i].stats.lost + lanes[i].stats.refused, 0);
+		assert_true(lanes[i].stats.taken > 1000);
+		rings_deinit(&lanes[i]);
+	}
+	assert_true(others.totals.allocs && heap.totals.allocs);
+	heap_merge(&heap, &others);
+	heap_deinit(&others);
+	assert_same_totals();
+	assert_same_sites();
+}
+
+/* What another engine has seen goes to the lane of its address. */
+static void insertions_have_a_lane(void **state)
+{
+	const struct event one = { .kind = EVENT_ALLOC, .address = 0x10 };
+	unsigned nr = 0;
+
+	for (unsigned lane = 0; lane < 4; lane++) {
+		rings.options.lane = lane;
+		rings.options.nr_lanes = 4;
+		nr += rings_takes(&rings, &one);
+		assert_true(rings_takes(&rings, &one) == (agent_ring_of(0x10) % 4 == lane));
+	}
+	assert_int_equal(nr, 1);
+}
+
 static void *write_freely(void *argument)
 {
 	uint32_t number = *(uint32_t *)argument;
@@ -804,6 +855,8 @@ int main(void)
 		TEST(stacks_are_bounded),
 		TEST(any_bytes),
 		TEST(threads_and_a_consumer),
+		TEST(two_lanes_and_two_consumers),
+		TEST(insertions_have_a_lane),
 		TEST(order_an_address),
 		TEST(the_clock_goes_on),
 		TEST(the_loader_is_heard),

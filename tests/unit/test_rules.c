@@ -4,19 +4,14 @@
  * rules of libc.  Each function's label is looked up through the symbolizer.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "../../symbolizer/rules.h"
 #include "../../symbolizer/symbolizer.h"
+#include "folder.h"
 
 enum { LEAF, FRAME, DEREF, OUTERMOST, SIGNAL, ODD, GAP, ADJACENT, PLAIN,
        ALIGNED };
@@ -83,8 +78,6 @@ static const char assembly[] =
 	"	.fill 16, 1, 0x90\n"
 	"func adjacent; nop; end adjacent\n";
 
-static char folder[] = "/tmp/test_rules.XXXXXX";
-
 struct fixture {
 	struct symbolizer *symbolizer;
 	struct elf_module module;
@@ -92,35 +85,12 @@ struct fixture {
 	size_t bytes;
 };
 
-static void run(const char *command)
-{
-	char line[1024];
-
-	snprintf(line, sizeof(line), "cd %s && %s", folder, command);
-	assert_int_equal(system(line), 0);
-}
-
 static int set_up(void **state)
 {
-	char path[256];
-	FILE *file;
-
 	assert_non_null(mkdtemp(folder));
-	snprintf(path, sizeof(path), "%s/code.s", folder);
-	file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(assembly, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	write_file("code.s", assembly);
 	run("gcc -nostdlib -shared code.s -o code.so");
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[300];
-
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
 }
 
 static void map_rules(struct fixture *fixture)
@@ -154,10 +124,7 @@ static void open_module(struct fixture *fixture, const char *path)
 
 static void open_code(struct fixture *fixture)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/code.so", folder);
-	open_module(fixture, path);
+	open_module(fixture, in_folder("code.so"));
 	map_rules(fixture);
 }
 
@@ -302,12 +269,10 @@ static void test_sealed(void **state)
 static void test_none(void **state)
 {
 	struct fixture fixture;
-	char path[256];
 
 	run("printf '.text\\n.globl leaf\\nleaf: ret\\n' > none.s && "
 	    "gcc -nostdlib -shared none.s -o none.so");
-	snprintf(path, sizeof(path), "%s/none.so", folder);
-	open_module(&fixture, path);
+	open_module(&fixture, in_folder("none.so"));
 	assert_int_equal(fixture.module.rules_fd, -1);
 	close_module(&fixture);
 }
@@ -315,12 +280,10 @@ static void test_none(void **state)
 static void test_debug_frame(void **state)
 {
 	struct fixture fixture;
-	char path[256];
 
 	run("(echo '.cfi_sections .debug_frame'; cat code.s) > debug.s && "
 	    "gcc -nostdlib -shared debug.s -o debug.so");
-	snprintf(path, sizeof(path), "%s/debug.so", folder);
-	open_module(&fixture, path);
+	open_module(&fixture, in_folder("debug.so"));
 	map_rules(&fixture);
 	is_rule(rule_at(&fixture, FRAME, 4), (struct rule){ RULE_CFA, RULE_RBP, 1, 0, 16, 0, -16 });
 	close_module(&fixture);
@@ -355,5 +318,5 @@ int main(void)
 		cmocka_unit_test(test_valid),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

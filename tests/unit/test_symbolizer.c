@@ -6,29 +6,22 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "../../symbolizer/demangle.h"
 #include "../../symbolizer/rules.h"
 #include "../../symbolizer/symbolizer.h"
 #include "../../symbolizer/wire.h"
+#include "folder.h"
 
 enum { MALLOC, MAIN, MARK_PLAIN, MARK_INLINED, MARK_CPP };
 
 static const char *const names[] = { "malloc", "main", "mark_plain", "mark_inlined", "mark_cpp" };
-
-static char folder[] = "/tmp/test_symbolizer.XXXXXX";
 
 static const char c_program[] =
 	"#include <stdlib.h>\n"
@@ -58,33 +51,6 @@ static const char cpp_program[] =
 	"}\n"
 	"int main(int argc, char **) { shop::Order o{1}; return o.total(argc); }\n";
 
-static char *in_folder(const char *name)
-{
-	static char path[2][256];
-	static int which;
-
-	which = !which;
-	snprintf(path[which], sizeof(path[which]), "%s/%s", folder, name);
-	return path[which];
-}
-
-static void write_file(const char *name, const char *text)
-{
-	FILE *file = fopen(in_folder(name), "w");
-
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static void run(const char *command)
-{
-	char line[1024];
-
-	snprintf(line, sizeof(line), "cd %s && %s", folder, command);
-	assert_int_equal(system(line), 0);
-}
-
 static int set_up(void **state)
 {
 	assert_non_null(mkdtemp(folder));
@@ -92,14 +58,6 @@ static int set_up(void **state)
 	write_file("cpp.cc", cpp_program);
 	run("gcc -O2 -g c.c -o c");
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[300];
-
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
 }
 
 static struct symbolizer *start(void)
@@ -600,5 +558,5 @@ int main(void)
 		cmocka_unit_test(test_debug_directory),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

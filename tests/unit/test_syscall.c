@@ -6,30 +6,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/select.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "../../tracer/base/clock.h"
 #include "../../tracer/target/syscall.h"
+#include "held_child.h"
 
 #define CALLS 20
 
-static struct targets targets;
-static struct parachute_code code;
 static int to_child[2];
 
 /* A syscall instruction that this process and its children have at the same place. */
@@ -142,7 +130,7 @@ static bool waits_on_futex(void)
 	return pthread_mutex_timedlock(&mutex, &until) == ETIMEDOUT;
 }
 
-static pid_t start(bool (*work)(void))
+static pid_t begin(bool (*work)(void))
 {
 	pid_t pid = fork();
 
@@ -150,33 +138,6 @@ static pid_t start(bool (*work)(void))
 	if (!pid)
 		_exit(work() ? 7 : 8);
 	return pid;
-}
-
-static void next(struct process *process)
-{
-	struct stop stop;
-
-	targets_next(&targets, &stop);
-	if (stop.thread && (stop.kind == STOP_EXITED || stop.kind == STOP_KILLED)) {
-		process->end = stop.kind;
-		process->end_value = stop.value;
-		thread_forget(&targets, stop.thread);
-	} else if (stop.thread) {
-		thread_resume(stop.thread, stop.kind == STOP_SIGNAL ? stop.value : 0);
-	}
-}
-
-static struct process *hold(pid_t pid)
-{
-	struct process *process;
-
-	assert_int_equal(process_create(&targets, pid, &process), 0);
-	assert_int_equal(process_seize(&targets, process, NULL), 0);
-	assert_int_equal(memory_open(&process->memory, pid), 0);
-	process_hold(process);
-	while (!process_all_held(process, false))
-		next(process);
-	return process;
 }
 
 static void call_some(struct process *process)
@@ -200,19 +161,10 @@ static void call_some(struct process *process)
 	assert_int_equal(injection_end(&injection), 0);
 }
 
-static void finish(struct process *process, int kind, int value)
-{
-	while (process->threads.nr)
-		next(process);
-	assert_int_equal(process->end, kind);
-	assert_int_equal(process->end_value, value);
-	process_destroy(&targets, process);
-}
-
 /* Many times over while the child is in its call. */
 static void unnoticed(bool (*work)(void))
 {
-	pid_t pid = start(work);
+	pid_t pid = begin(work);
 	struct process *process;
 
 	usleep(50000);
@@ -221,14 +173,12 @@ static void unnoticed(bool (*work)(void))
 		call_some(process);
 		process_release(process);
 		usleep(2000);
-		process_hold(process);
-		while (!process_all_held(process, false))
-			next(process);
+		hold_all(process, false);
 	}
 	process_release(process);
 	if (work == reads)
 		assert_int_equal(write(to_child[1], "x", 1), 1);
-	finish(process, STOP_EXITED, 7);
+	await_end(process, STOP_EXITED, 7);
 }
 
 static void test_computing(void **state)
@@ -263,7 +213,7 @@ static void test_futex(void **state)
 
 static void test_registers_and_mask_come_back(void **state)
 {
-	pid_t pid = start(computes);
+	pid_t pid = begin(computes);
 	struct process *process = hold(pid);
 	struct thread *thread = process->threads.items[0];
 	uint64_t mask_before = 1, mask_after = 2;
@@ -276,7 +226,6 @@ static void test_registers_and_mask_come_back(void **state)
 	assert_int_equal(ptrace(PTRACE_GETSIGMASK, pid, 8, &mask_after), 0);
 	assert_memory_equal(&before, &after, sizeof(before));
 	assert_int_equal(mask_before, mask_after);
-	process_release(process);
 	finish(process, STOP_EXITED, 7);
 }
 
@@ -284,7 +233,7 @@ static void test_registers_and_mask_come_back(void **state)
 static void abandoned(bool (*work)(void))
 {
 	uint64_t map[6] = { 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, (uint64_t)-1, 0 };
-	pid_t pid = start(work);
+	pid_t pid = begin(work);
 	struct injection injection;
 	struct process *process;
 	int64_t result;
@@ -317,7 +266,7 @@ static void test_abandoned(void **state)
 
 static void test_killed(void **state)
 {
-	pid_t pid = start(computes);
+	pid_t pid = begin(computes);
 	struct process *process = hold(pid);
 	struct injection injection;
 	int64_t result;
@@ -327,7 +276,6 @@ static void test_killed(void **state)
 	kill(pid, SIGKILL);
 	assert_int_equal(injection_call(&injection, SYS_getpid, (uint64_t[6]){ 0 }, &result),
 			 -ESRCH);
-	process_release(process);
 	finish(process, STOP_KILLED, SIGKILL);
 }
 
@@ -335,35 +283,28 @@ static void test_not_while_a_signal_is_due(void **state)
 {
 	struct injection injection;
 	struct process *process;
-	pid_t pid = start(computes);
+	pid_t pid = begin(computes);
 
 	process = hold(pid);
 	process->threads.items[0]->resume_signal = SIGUSR1;
 	assert_int_equal(injection_begin(&injection, &targets, process->threads.items[0],
 					 &code), -EAGAIN);
 	process->threads.items[0]->resume_signal = 0;
-	process_release(process);
 	finish(process, STOP_EXITED, 7);
 }
 
-static int setup(void **state)
+static int setup_pipe(void **state)
 {
-	struct memory memory;
-
-	targets_init(&targets);
-	if (memory_open(&memory, getpid()))
+	if (setup(state))
 		return -1;
-	code = parachute_find(&memory);
-	memory_close(&memory);
 	code.syscall = (taddr_t)(uintptr_t)own_syscall;
-	return code.restorer ? pipe(to_child) : -1;
+	return pipe(to_child);
 }
 
-static int teardown(void **state)
+static int teardown_pipe(void **state)
 {
-	targets_deinit(&targets);
 	close(to_child[0]);
-	return close(to_child[1]);
+	return close(to_child[1]) || teardown(state) ? -1 : 0;
 }
 
 int main(void)
@@ -381,5 +322,5 @@ int main(void)
 		cmocka_unit_test(test_not_while_a_signal_is_due),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup_pipe, teardown_pipe);
 }

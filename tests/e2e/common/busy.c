@@ -12,9 +12,7 @@ static void *work(void *unused)
 		size_t size = i % 500 + 1;
 		char *block = malloc(size);
 
-		MUST(block);
-		fill(block, size, i);
-		MUST(filled(block, size, i));
+		check_block(block, size, i);
 		free(block);
 	}
 	return unused;

@@ -119,4 +119,11 @@ static inline int filled(const void *block, size_t size, unsigned seed)
 	return 1;
 }
 
+static inline void check_block(void *block, size_t size, unsigned seed)
+{
+	MUST(block);
+	fill(block, size, seed);
+	MUST(filled(block, size, seed));
+}
+
 #endif

@@ -12,10 +12,7 @@ def test_attached():
     target.expect("ready")
     until(lambda: zombie(target.pid), "a dead leader")
     with unharmed(target.pid):
-        trace = attach(target.pid)
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
+        report, truth = trace_at_work(target)
     target.finish()
     exact(report, truth)
     equal(report.at("leader.c", "LIVE")["blocks"], 100, "blocks")

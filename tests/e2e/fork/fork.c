@@ -30,8 +30,7 @@ static void child_work(int traced)
 	for (int i = 0; i < 100; i++) {
 		char *block = malloc(i + 1);
 
-		fill(block, i + 1, i);
-		MUST(filled(block, i + 1, i));
+		check_block(block, i + 1, i);
 		free(block);
 	}
 	kept = malloc(222);		/* LIVE child */

@@ -43,9 +43,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i <= 300; i++) {
 		char *block = T_MALLOC(i);		/* LIVE */
 
-		MUST(block);
-		fill(block, i, i);
-		MUST(filled(block, i, i));
+		check_block(block, i, i);
 		if (i % 10)
 			T_FREE(block, i);
 	}

@@ -235,10 +235,7 @@ def check_filtered(way, **more):
     target = Target(build("filtered.c"), way)
     target.expect("ready")
     with unharmed(target.pid):
-        trace = attach(target.pid, "--engine", "auto", **more)
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
+        report, truth = trace_at_work(target, "--engine", "auto", **more)
     target.finish()
     exact(report, truth)
     return report
@@ -283,20 +280,23 @@ def test_refuses_where_it_must_jump():
 @engines("jump")
 def test_hot_patched_entry():
     """A function whose live bytes are not the file's is never jumped from."""
-    target = Target(build("hot.c"))
-    target.expect("ready")
-    with unharmed(target.pid):
-        trace = attach(target.pid, "--engine", "auto")
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
-    target.finish()
+    report, truth = trace_attached(build("hot.c"), options=("--engine", "auto"))
     if any(f["name"] == "malloc" and "libc.so" in f["module"] for f in report.run["functions"]):
         equal(engine_of(report, "malloc", "libc.so"), "break", "malloc, which is patched already")
         exact(report, truth)
     else:
         assert "malloc" in report.stderr, f"nothing about malloc in {report.stderr}"
     equal(engine_of(report, "free", "libc.so"), "jump", "free, which is as it was")
+
+
+@engines("jump")
+def test_realloc_alone_on_breakpoints():
+    """Its two events are of two addresses, of which the newer one may be taken first."""
+    for _ in range(3):
+        report, truth = trace_attached(build("odd.c"))
+        equal(engine_of(report, "realloc", "odd"), "break", "realloc, which is not safe")
+        equal(engine_of(report, "free", "libc.so"), "jump", "free, which is")
+        exact(report, truth)
 
 
 # What it leaves

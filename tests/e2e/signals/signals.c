@@ -14,8 +14,7 @@ static void on_timer(int number)
 	size_t size = handled % 90 + 1;
 	char *block = T_MALLOC(size);		/* LIVE handler */
 
-	fill(block, size, number);
-	MUST(filled(block, size, number));
+	check_block(block, size, number);
 	if (handled % 4)
 		T_FREE(block, size);
 	handled++;

@@ -3,11 +3,20 @@
 from harness import *
 
 
-def stopped_target():
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: stopped(pid) == set(threads(pid)), "a stopped target")
+
+
+def running_target():
     target = Target(build("count.c", "-pthread"), "4", "100")
     target.expect("ready")
-    os.kill(target.pid, signal.SIGSTOP)
-    until(lambda: stopped(target.pid) == set(threads(target.pid)), "a stopped target")
+    return target
+
+
+def stopped_target():
+    target = running_target()
+    stop(target.pid)
     return target
 
 
@@ -37,13 +46,11 @@ def test_continued_while_traced():
 
 
 def test_stopped_while_traced():
-    target = Target(build("count.c", "-pthread"), "4", "100")
-    target.expect("ready")
+    target = running_target()
     with unharmed(target.pid):
         trace = attach(target.pid)
         for _ in range(3):
-            os.kill(target.pid, signal.SIGSTOP)
-            until(lambda: stopped(target.pid) == set(threads(target.pid)), "a stopped target")
+            stop(target.pid)
             os.kill(target.pid, signal.SIGCONT)
         target.go()
         truth = target.truth()
@@ -53,12 +60,10 @@ def test_stopped_while_traced():
 
 
 def test_detach_while_stopped():
-    target = Target(build("count.c", "-pthread"), "4", "100")
-    target.expect("ready")
+    target = running_target()
     with unharmed(target.pid, was_stopped=True):
         trace = attach(target.pid)
-        os.kill(target.pid, signal.SIGSTOP)
-        until(lambda: stopped(target.pid) == set(threads(target.pid)), "a stopped target")
+        stop(target.pid)
         trace.stop()
     os.kill(target.pid, signal.SIGCONT)
     target.go()
@@ -87,8 +92,7 @@ def test_stops_around_attach_and_detach():
 
 def stopped_before_a_trap(pid):
     """Whether a thread was stopped between a breakpoint and the signal that tells of it."""
-    os.kill(pid, signal.SIGSTOP)
-    until(lambda: stopped(pid) == set(threads(pid)), "a stopped target")
+    stop(pid)
     return any(int(status["SigPnd"], 16) >> signal.SIGTRAP - 1 & 1
                for status in threads(pid).values())
 

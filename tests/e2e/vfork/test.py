@@ -29,10 +29,7 @@ def check_guest(way):
     target = Target(build("guest.c"), way)
     guest = guest_of(target)
     with unharmed(target.pid), unharmed(guest):
-        trace = attach(target.pid)
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
+        report, truth = trace_at_work(target)
     target.finish()
     exact(report, truth)
     equal(report.at("guest.c", "LIVE")["blocks"], 50, "blocks")

@@ -21,11 +21,10 @@ static void on_tick(int number)
 {
 	int error = errno;
 	unsigned seed = me->handled++;
-	char *block = arena_malloc(seed % 90 + 1);
+	size_t size = seed % 90 + 1;
+	char *block = arena_malloc(size);
 
-	MUST(block);
-	fill(block, seed % 90 + 1, seed);
-	MUST(filled(block, seed % 90 + 1, seed));
+	check_block(block, size, seed);
 	arena_free(block);
 	if (number == SIGUSR1 && seed % 16 == 0)
 		usleep(300);		/* an attach meets the frame of a handler that waits */
@@ -87,9 +86,7 @@ static void arena_round(unsigned i)
 	size_t size = i % 400 + 1;
 	char *block = arena_malloc(size);
 
-	MUST(block);
-	fill(block, size, i);
-	MUST(filled(block, size, i));
+	check_block(block, size, i);
 	arena_free(block);
 }
 

@@ -141,8 +141,7 @@ void load_step(struct role *self)
 	for (unsigned i = 1; i < 20; i++) {
 		char *block = pool_malloc(i);
 
-		fill(block, i, self->steps);
-		MUST(filled(block, i, self->steps));
+		check_block(block, i, self->steps);
 		pool_free(block);
 	}
 	MUST(dlclose(pool) == 0 && dlclose(library) == 0);
