@@ -199,6 +199,35 @@ static void test_inlined_frame(void **state)
 	check_inlined("c");
 }
 
+/* Names made ready while the next modules are opened are those that are made when asked for. */
+static void test_prepared(void **state)
+{
+	static const char *const libraries[] = {
+		"/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6",
+		"/lib64/ld-linux-x86-64.so.2",
+	};
+	uint64_t vaddr = vaddr_of("c", MARK_INLINED);
+	struct lookup lookup = { .symbolizer = start() };
+	struct elf_module others[3];
+
+	assert_int_equal(open_path(lookup.symbolizer, in_folder("c"), &lookup.module), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(symbolizer_prepare(lookup.symbolizer), 0);
+		assert_int_equal(open_path(lookup.symbolizer, libraries[i], &others[i]), 0);
+		assert_true(others[i].rules_fd >= 0);
+	}
+	assert_int_equal(symbolizer_prepare(lookup.symbolizer), 0);
+	assert_int_equal(symbolizer_prepare(lookup.symbolizer), 0);
+	assert_int_equal(symbolizer_frames(lookup.symbolizer, lookup.module.id, &vaddr, 1,
+					   &lookup.frames, &lookup.table), 0);
+	assert_int_equal(lookup.frames.nr, 2);
+	is_frame(&lookup.frames.frames[0], "twice", "c.c", 6, true);
+	is_frame(&lookup.frames.frames[1], "plain", "c.c", 12, false);
+	for (unsigned i = 0; i < 3; i++)
+		elf_module_release(&others[i]);
+	look_down(&lookup);
+}
+
 static void test_dwarf_variants(void **state)
 {
 	static const char *const flags[] = { "-gdwarf-4", "-gz", "-gsplit-dwarf", "-flto" };
@@ -338,6 +367,8 @@ static void try_damaged(struct symbolizer **symbolizer, int fd, unsigned int see
 	for (size_t i = 0; i < 64; i++)
 		vaddrs[i] = 0x1000 + i * 8;
 	if (!ret) {
+		if (seed % 2)
+			(void)symbolizer_prepare(*symbolizer);
 		ret = symbolizer_frames(*symbolizer, module.id, vaddrs, 64, frames, &table);
 		if (!ret)
 			symbol_table_release(table);
@@ -535,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_plain_frame),
 		cmocka_unit_test(test_inlined_frame),
+		cmocka_unit_test(test_prepared),
 		cmocka_unit_test(test_dwarf_variants),
 		cmocka_unit_test(test_split_dwarf_lost),
 		cmocka_unit_test(test_cpp_name),
