@@ -100,6 +100,10 @@ def test_fault():
     in_order("fault", NO_FRAME_POINTER, CHAIN + ["on_fault", "faulting", "faults", "main"])
 
 
+def test_popped_frame_pointer():
+    in_order("popped", NO_FRAME_POINTER, CHAIN + ["on_trap", "popped", "pops", "main"])
+
+
 def test_variable_frames():
     begins("variable", NO_FRAME_POINTER, CHAIN + ["variable", "main"])
 

@@ -63,6 +63,50 @@ A_FRAME int faults(void)
 	return faulting((int *)8) + 1;
 }
 
+/* Interrupted where rbp has been popped, and the unwind data still has it below the stack, as
+ * compilers say it; the handler has a stack of its own. */
+int popped(void);
+__asm__(".pushsection .text\n"
+	".globl popped\n"
+	".type popped, @function\n"
+	"popped:\n"
+	"	.cfi_startproc\n"
+	"	push %rbp\n"
+	"	.cfi_def_cfa_offset 16\n"
+	"	.cfi_offset %rbp, -16\n"
+	"	mov $1, %ebp\n"
+	"	mov %ebp, %eax\n"
+	"	pop %rbp\n"
+	"	.cfi_def_cfa_offset 8\n"
+	"	ud2\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size popped, . - popped\n"
+	".popsection\n");
+
+static void on_trap(int number, siginfo_t *info, void *context)
+{
+	sink = outer(number) + 1;
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+	MUST(info);
+}
+
+/* Has its CFA in rbp. */
+A_FRAME int pops(int n)
+{
+	static char stack[64 << 10];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction action = {
+		.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK,
+	};
+	volatile char *room = alloca(n * 16);
+
+	room[n] = 1;
+	sigaltstack(&alternate, NULL);
+	sigaction(SIGILL, &action, NULL);
+	return popped() + room[n];
+}
+
 /* A frame whose size only it knows: its CFA is found through rbp. */
 A_FRAME int variable(int n)
 {
@@ -107,6 +151,8 @@ int main(int argc, char **argv)
 		sink = raising() + 1;
 	else if (strcmp(way, "fault") == 0)
 		sink = faults() + 1;
+	else if (strcmp(way, "popped") == 0)
+		sink = pops(9) + 1;
 	else if (strcmp(way, "variable") == 0)
 		sink = variable(9) + 1;
 	else if (strcmp(way, "realigned") == 0)
