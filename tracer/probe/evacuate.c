@@ -77,9 +77,10 @@ static void mend_frame(struct search *search, taddr_t at, const uint64_t *words,
 }
 
 /* The pc of a signal frame has been moved and judged with the frame. */
-static bool is_frame_pc(const struct search *search, size_t i)
+static bool is_frame_pc(const struct search *search, size_t i, size_t nr)
 {
-	return i >= FRAME_PC && is_signal_frame(&search->words[i - FRAME_PC]);
+	return i >= FRAME_PC && i - FRAME_PC + FRAME_WORDS <= nr &&
+	       is_signal_frame(&search->words[i - FRAME_PC]);
 }
 
 static taddr_t end_of_mapping(const struct maps *maps, taddr_t address)
@@ -99,7 +100,7 @@ static void look_at(struct search *search, taddr_t at, size_t nr, taddr_t sp, ta
 			mend_frame(search, at + i * 8, &search->words[i], start, end);
 		/* What looks like a frame may be a return address and what lies behind it. */
 		if (at + i * 8 >= start && concerns(search, search->words[i]) &&
-		    !is_frame_pc(search, i))
+		    !is_frame_pc(search, i, nr))
 			search->perhaps = true;
 	}
 }
