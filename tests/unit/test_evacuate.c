@@ -147,12 +147,14 @@ static bool in_calls_out(void *owner, taddr_t pc)
 	return is_between((void *)calls_out, calls_end, pc);
 }
 
-static int asked;
+static int asked, asked_of_frames;
 static bool answer;
 
-static bool returns(void *owner, const struct thread *thread, const arch_regs *regs)
+static bool returns(void *owner, const struct thread *thread, const arch_regs *regs,
+		    bool is_framed)
 {
 	asked++;
+	asked_of_frames += is_framed;
 	return answer;
 }
 
@@ -164,7 +166,7 @@ static size_t nr_inside(struct process *process, taddr_t (*moved)(void *, taddr_
 	};
 	size_t nr = 12345;
 
-	asked = 0;
+	asked = asked_of_frames = 0;
 	assert_int_equal(evacuate(process, &evacuation, &nr), 0);
 	return nr;
 }
@@ -173,7 +175,12 @@ static void test_nobody_is_moved(void **state)
 {
 	struct process *process = hold_with_guests(start(has_threads, 7));
 
+	answer = true;
 	assert_int_equal(nr_inside(process, stays, in_first), 3);
+	assert_int_equal(asked_of_frames, 2);
+	/* What signal frames say may be old. */
+	answer = false;
+	assert_int_equal(nr_inside(process, stays, in_first), 1);
 	finish(process, STOP_EXITED, 111);
 }
 

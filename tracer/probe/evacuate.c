@@ -7,8 +7,9 @@
  * The red zone below a stack pointer holds neither frames nor return addresses; below that of a
  * thread that waits for its vfork child there are the child's.
  *
- * A word that looks like a return address into code of ours may be an old one: then a walk of
- * the stack has to tell.
+ * A word that looks like a return address into code of ours may be an old one, and so may a signal
+ * frame: an alternate stack that is not in use often lies in the same mapping (in a thread's
+ * static TLS, say).  Then a walk of the stack has to tell.
  */
 #include "evacuate.h"
 
@@ -39,6 +40,7 @@ struct search {
 	taddr_t stacks[STACKS_MAX];	/* stack pointers to look from */
 	unsigned nr_stacks;
 	bool inside, perhaps;
+	bool framed;			/* a signal frame leads to us; it may be an old one */
 	uint64_t words[CHUNK_WORDS + FRAME_WORDS];
 };
 
@@ -71,7 +73,7 @@ static void mend_frame(struct search *search, taddr_t at, const uint64_t *words,
 
 	if (to != pc)
 		(void)memory_write(&search->process->memory, at + FRAME_PC * 8, &to, sizeof(to));
-	search->inside |= concerns(search, to);
+	search->framed |= concerns(search, to);
 	if (sp < start || sp >= end)
 		look_from(search, sp);
 }
@@ -144,7 +146,7 @@ static void move_parked(struct search *search, const struct thread *thread)
 	}
 	look_from(search, sp);
 	search_stacks(search);
-	search->inside |= search->perhaps || concerns(search, pc);
+	search->inside |= search->perhaps || search->framed || concerns(search, pc);
 }
 
 static void move_thread(struct search *search, const struct thread *thread)
@@ -163,8 +165,9 @@ static void move_thread(struct search *search, const struct thread *thread)
 	search->inside |= concerns(search, to);
 	look_from(search, regs.rsp);
 	search_stacks(search);
-	if (search->perhaps && !search->inside)
-		search->inside = evacuation->returns(evacuation->owner, thread, &regs);
+	if ((search->perhaps || search->framed) && !search->inside)
+		search->inside = evacuation->returns(evacuation->owner, thread, &regs,
+						     search->framed);
 }
 
 int evacuate(struct process *process, const struct evacuation *evacuation, size_t *nr_inside)
@@ -187,7 +190,7 @@ int evacuate(struct process *process, const struct evacuation *evacuation, size_
 	search->maps = &maps;
 	for (size_t i = 0; i < process->threads.nr; i++) {
 		search->nr_stacks = 0;
-		search->inside = search->perhaps = false;
+		search->inside = search->perhaps = search->framed = false;
 		move_thread(search, process->threads.items[i]);
 		nr += search->inside;
 	}

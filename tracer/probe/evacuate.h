@@ -21,8 +21,9 @@ struct evacuation {
 	/* Code that nobody may be in. */
 	bool (*concerns)(void *owner, taddr_t pc);
 	/* A word on the thread's stack may be a return address into such code, or an old one: is
-	 * it in use? */
-	bool (*returns)(void *owner, const struct thread *thread, const arch_regs *regs);
+	 * it in use?  is_framed: so may be a signal frame. */
+	bool (*returns)(void *owner, const struct thread *thread, const arch_regs *regs,
+			bool is_framed);
 	void *owner;
 };
 

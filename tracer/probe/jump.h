@@ -59,6 +59,7 @@ struct jump {
 	} retired;
 	struct jump_lane lanes[EVENT_TAKERS];
 	unsigned nr_lanes;		/* 0: no rings yet */
+	uint64_t keys[AGENT_THREADS];	/* as last seen: fs bases by the agent's numbers */
 	struct parachute_code code;	/* in the target */
 	struct agent_inventory *inventory;
 	int64_t *gaps;			/* of samples; NULL: none are drawn */

@@ -7,9 +7,15 @@
 /* Called by rings, with their lane's lock held. */
 static uint64_t thread_key(void *owner, uint32_t thread)
 {
-	const struct jump *jump = owner;
+	struct jump *jump = owner;
+	uint64_t key = implant_thread_key(&jump->implant, &jump->process->memory, thread);
 
-	return implant_thread_key(&jump->implant, &jump->process->memory, thread);
+	if (thread >= AGENT_THREADS)
+		return key;
+	/* The last records are taken when the target or the agent may be gone. */
+	if (key)
+		__atomic_store_n(&jump->keys[thread], key, __ATOMIC_RELAXED);
+	return __atomic_load_n(&jump->keys[thread], __ATOMIC_RELAXED);
 }
 
 static int insert(struct jump *jump, const struct event *event)

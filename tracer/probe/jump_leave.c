@@ -57,7 +57,7 @@ static bool is_called_by_us(const struct jump *jump, const arch_regs *regs)
 
 /* Where the stack cannot be followed to its end, the agent's own notes have to do: they may be
  * of calls that were left by longjmp. */
-bool jump_returns(void *owner, const struct thread *thread, const arch_regs *regs)
+bool jump_returns(void *owner, const struct thread *thread, const arch_regs *regs, bool is_framed)
 {
 	const struct unwind_start start = { .pc = regs->rip, .sp = regs->rsp, .fp = regs->rbp };
 	struct jump *jump = owner;
@@ -72,7 +72,7 @@ bool jump_returns(void *owner, const struct thread *thread, const arch_regs *reg
 		walk_from_stop(jump->options.walker, &jump->process->memory.read, &start,
 			       WALK_DEPTH_MAX, walk);
 	ours = walks_to_us(jump, walk) ||
-	       (walk->end != WALK_OUTERMOST && is_called_by_us(jump, regs));
+	       (walk->end != WALK_OUTERMOST && (is_framed || is_called_by_us(jump, regs)));
 	free(walk);
 	return ours;
 }

@@ -11,6 +11,7 @@ int jump_start_rings(struct jump *jump);
 /* jump_leave.c: for evacuate(), with the jump as owner: code of the engine in the target, and
  * whether a thread will return there. */
 bool jump_concerns(void *owner, taddr_t pc);
-bool jump_returns(void *owner, const struct thread *thread, const arch_regs *regs);
+bool jump_returns(void *owner, const struct thread *thread, const arch_regs *regs,
+		  bool is_framed);
 
 #endif
