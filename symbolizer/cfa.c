@@ -99,11 +99,11 @@ static void set_how(struct row *row, uint64_t number, enum row_how how)
 	set_place(row, number, (struct row_place){ .how = how });
 }
 
-static void set_saved(struct machine *machine, const struct instruction *in, int64_t sign)
+static void set_saved(struct machine *machine, uint64_t number, uint64_t factored)
 {
-	uint64_t offset = in->operands[1] * (uint64_t)(sign * machine->cie->data_alignment);
+	uint64_t offset = factored * (uint64_t)machine->cie->data_alignment;
 
-	set_place(&machine->row, in->operands[0],
+	set_place(&machine->row, number,
 		  (struct row_place){ .how = ROW_AT_CFA, .offset = (int64_t)offset });
 }
 
@@ -184,8 +184,10 @@ static bool execute_register(struct machine *machine, const struct instruction *
 	switch (in->opcode) {
 	case DW_CFA_offset:
 	case DW_CFA_offset_extended:
-	case DW_CFA_offset_extended_sf: set_saved(machine, in, 1); return true;
-	case DW_CFA_GNU_negative_offset_extended: set_saved(machine, in, -1); return true;
+	case DW_CFA_offset_extended_sf: set_saved(machine, number, in->operands[1]); return true;
+	case DW_CFA_GNU_negative_offset_extended:
+		set_saved(machine, number, -in->operands[1]);
+		return true;
 	case DW_CFA_restore:
 	case DW_CFA_restore_extended: restore(machine, number); return true;
 	case DW_CFA_undefined: set_how(row, number, ROW_UNDEFINED); return true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * libdw finds the entries; what an FDE says of its function is decoded here, and its program is
- * run by cfa.c, since libdw takes several microseconds for each row.  An FDE begins with
- * initial_location and address_range in the encoding that its CIE's augmentation names (Linux
- * Standard Base 5.0, 10.6); in .debug_frame both are plain addresses.
+ * run by cfa.c, since libdw runs it from its start for each row (cc1plus: 0.3 s for all).  An FDE
+ * begins with initial_location and address_range in the encoding that its CIE's augmentation
+ * names (Linux Standard Base 5.0, 10.6); in .debug_frame both are plain addresses.
  */
 #include <dwarf.h>
 #include <errno.h>

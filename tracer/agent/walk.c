@@ -2,14 +2,12 @@
 /* The stack that a signal frame leads to. */
 #include "walk.h"
 
-/* Below sp, and kept as it was (System V ABI, AMD64 supplement, 3.2.2).  Unwind data leads there
- * where a register has been popped and is still said to be where it was. */
-#define RED_ZONE 128
-
+/* Unwind data leads into the red zone where a register has been popped and is still said to be
+ * where it was. */
 static bool bounds_of_interrupted(struct agent_thread *thread, taddr_t sp,
 				  struct agent_bounds *bounds)
 {
-	return agent_bounds_at(thread, sp - RED_ZONE, bounds) ||
+	return agent_bounds_at(thread, sp - RED_ZONE_BYTES, bounds) ||
 	       agent_bounds_at(thread, sp, bounds);
 }
 

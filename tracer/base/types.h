@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two address types that everything shares.
+ * The two address types that everything shares, and what the ABI says of the stack.
  *
  * taddr_t is an address in the target: never a pointer, so that the compiler refuses to
  * follow it.  code_t is a place in the target's code that stays unique for a whole run:
@@ -23,6 +23,9 @@
 
 typedef uint64_t taddr_t;
 typedef uint64_t code_t;
+
+/* Below a stack pointer, and left as it is: System V ABI, AMD64 supplement, 3.2.2. */
+#define RED_ZONE_BYTES 128
 
 #define CODE_ADDRESS_BITS 48
 #define CODE_MODULES_MAX 0xffff

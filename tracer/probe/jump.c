@@ -66,6 +66,8 @@ void jump_destroy(struct jump *jump)
 	jump_finish(jump);
 	for (unsigned i = 0; i < jump->nr_lanes; i++)
 		rings_deinit(&jump->lanes[i].rings);
+	free(jump->lanes);
+	free(jump->keys);
 	implant_deinit(&jump->implant);
 	zones_deinit(&jump->zones);
 	free(jump->retired.items);

@@ -57,9 +57,9 @@ struct jump {
 		taddr_t *items;		/* slots of closed libraries' functions */
 		size_t nr, room;
 	} retired;
-	struct jump_lane lanes[EVENT_TAKERS];
+	struct jump_lane *lanes;
 	unsigned nr_lanes;		/* 0: no rings yet */
-	uint64_t keys[AGENT_THREADS];	/* as last seen: fs bases by the agent's numbers */
+	uint64_t *keys;			/* as last seen: fs bases by the agent's numbers */
 	struct parachute_code code;	/* in the target */
 	struct agent_inventory *inventory;
 	int64_t *gaps;			/* of samples; NULL: none are drawn */

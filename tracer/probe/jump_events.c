@@ -3,6 +3,7 @@
 #include "jump_parts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 /* Called by rings, with their lane's lock held. */
 static uint64_t thread_key(void *owner, uint32_t thread)
@@ -88,6 +89,12 @@ static int init_lane(struct jump *jump, unsigned number)
 
 static int init_lanes(struct jump *jump)
 {
+	if (!jump->lanes)
+		jump->lanes = calloc(jump->options.sink.nr_takers, sizeof(*jump->lanes));
+	if (!jump->keys)
+		jump->keys = calloc(AGENT_THREADS, sizeof(*jump->keys));
+	if (!jump->lanes || !jump->keys)
+		return -ENOMEM;
 	for (unsigned i = 0; i < jump->options.sink.nr_takers; i++) {
 		int error = init_lane(jump, i);
 

@@ -14,7 +14,6 @@
 
 #include "maps.h"
 
-#define RED_ZONE 128
 #define CHUNK_BYTES 65536
 #define STATE_BYTES_MAX 16384
 
@@ -134,7 +133,7 @@ int parachute_pack(const struct thread *thread, const arch_regs *regs, uint64_t 
 	error = read_state(thread, state, &bytes);
 	if (error)
 		return error;
-	state_at = (regs->rsp - RED_ZONE - bytes) & ~63ull;
+	state_at = (regs->rsp - RED_ZONE_BYTES - bytes) & ~63ull;
 	/* As at a handler's first instruction, where the return address has just been pushed. */
 	frame_at = ((state_at - sizeof(frame)) & ~15ull) - 8;
 	frame.context = context_of(regs, state_at);
