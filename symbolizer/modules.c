@@ -14,6 +14,7 @@
 
 #include "../tracer/base/array.h"
 #include "../tracer/base/clock.h"
+#include "debug_names.h"
 #include "frames.h"
 #include "libc_version.h"
 #include "modules.h"
@@ -31,13 +32,26 @@ static int find_no_elf(Dwfl_Module *module, void **data, const char *name, Dwarf
 	return -1;
 }
 
+/* As dwfl_standard_find_debuginfo() does it where no server may be asked; *found is left alone if it
+ * may find more.  A link without a checksum is that of a supplementary file (dwz). */
+static bool is_nowhere(Dwfl_Module *module, const char *file_name, const char *link, GElf_Word crc,
+		       char **found, int *fd)
+{
+	if (!modules_never_download() || (link && !crc))
+		return false;
+	*fd = dwfl_build_id_find_debuginfo(module, NULL, NULL, 0, NULL, NULL, 0, found);
+	return *fd >= 0 || errno || !debug_names_any(debug_path, file_name, link);
+}
+
 static int find_debug_file(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
 			   const char *file_name, const char *link, GElf_Word crc, char **found)
 {
 	uint64_t start_ns = clock_ns();
-	int fd = dwfl_standard_find_debuginfo(module, data, name, base, file_name, link, crc,
-					      found);
+	int fd;
 
+	if (is_nowhere(module, file_name, link, crc, found, &fd))
+		return fd;
+	fd = dwfl_standard_find_debuginfo(module, data, name, base, file_name, link, crc, found);
 	if (getenv("DEBUGINFOD_URLS"))
 		downloading_ns += clock_ns() - start_ns;
 	if (downloading_ns > DOWNLOAD_BUDGET_NS)

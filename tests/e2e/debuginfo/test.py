@@ -75,6 +75,48 @@ def test_debuglink_in_dot_debug():
     full(program)
 
 
+def test_by_name_alone():
+    program, debug = separate("unlinked")
+    equal(debug, program + ".debug", "name of the debug file")
+    full(program)
+
+
+def test_below_debug_dir():
+    """By the folder of the program; by its last part alone; by no part of it."""
+    for number, part in enumerate((os.getcwd(), os.path.basename(os.getcwd()), "")):
+        program, debug = separate(f"below{number}")
+        run("objcopy", f"--add-gnu-debuglink={debug}", program)
+        folder = os.path.abspath("tree") + "/" + part.strip("/")
+        os.makedirs(folder, exist_ok=True)
+        os.replace(debug, f"{folder}/below{number}.debug")
+        full(program, "--debug-dir", os.path.abspath("tree"))
+
+
+def test_behind_a_symbolic_link():
+    os.makedirs("behind", exist_ok=True)
+    program, debug = separate("behind/real")
+    run("objcopy", f"--add-gnu-debuglink={debug}", program)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove("linked")
+    os.symlink(program, "linked")
+    full(os.path.abspath("linked"))
+
+
+def test_nobody_to_ask():
+    """What asks a debuginfod is not even loaded without one."""
+    for path in glob.glob("loader.*"):
+        os.remove(path)
+    target = Target(build("leak.c", "-s", out="nobody"))
+    target.expect("ready")
+    with unharmed(target.pid):
+        trace_at_work(target, env={"DEBUGINFOD_URLS": "", "LD_DEBUG": "files",
+                                   "LD_DEBUG_OUTPUT": os.path.abspath("loader")})
+    target.finish()
+    said = "".join(read(path) for path in glob.glob("loader.*"))
+    assert "libdw.so" in said, "the loader's account is not there"
+    assert "debuginfod" not in said, "libdebuginfod was loaded"
+
+
 def test_build_id_in_debug_dir():
     program, debug = separate("buildid")
     found = re.search(r"Build ID: (..)(\w+)", run("readelf", "-n", program))
