@@ -34,11 +34,11 @@ AGENT := tracer/agent
 SOURCES := $(shell find tracer symbolizer -path $(AGENT) -prune -o -name '*.c' -print | sort)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/$(AGENT)/blob.o
 LIBRARY := $(BUILD)/libmemtrace.a
-MEMTRACE := $(BUILD)/memtrace
+PROGRAM := $(BUILD)/memtrace
 
-all: $(MEMTRACE)
+all: $(PROGRAM)
 
-$(MEMTRACE): $(BUILD)/tracer/main.o $(LIBRARY)
+$(PROGRAM): $(BUILD)/tracer/main.o $(LIBRARY)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

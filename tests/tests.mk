@@ -4,6 +4,8 @@
 # make check CASE=name runs one e2e case or unit program, MEMTRACE=path another memtrace.
 
 PYTHON ?= /usr/bin/python3
+# What is tested and measured: perhaps another one, which is not made here.
+MEMTRACE = $(PROGRAM)
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 BENCH := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 BIN_DIR = $(DESTDIR)$(PREFIX)/bin
@@ -16,13 +18,13 @@ deps:
 bench-deps:
 	$(Q)sh tests/deps.sh --bench
 
-check: $(MEMTRACE) $(UNIT)
+check: $(PROGRAM) $(UNIT)
 	$(Q)BUILD='$(BUILD)' MEMTRACE='$(MEMTRACE)' SAN='$(SAN)' $(PYTHON) tests/run $(CASE)
 
-demo: $(MEMTRACE) $(BUILD)/demo/leaky
+demo: $(PROGRAM) $(BUILD)/demo/leaky
 	$(Q)sh tests/demo/run.sh $(MEMTRACE) $(BUILD)/demo/leaky
 
-bench: $(MEMTRACE) $(BENCH)
+bench: $(PROGRAM) $(BENCH)
 	$(Q)sh tests/bench/run.sh $(MEMTRACE) $(BUILD)/bench
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY)
@@ -45,8 +47,8 @@ $(BUILD)/demo/leaky: tests/demo/leaky.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -g -O1 -o $@ $<
 
-install: $(MEMTRACE)
-	install -D -m 755 $(MEMTRACE) $(BIN_DIR)/memtrace
+install: $(PROGRAM)
+	install -D -m 755 $(PROGRAM) $(BIN_DIR)/memtrace
 	install -D -m 644 man/memtrace.1 $(MAN_DIR)/memtrace.1
 	install -D -m 644 man/memtrace.bash $(COMPLETION_DIR)/memtrace
 
