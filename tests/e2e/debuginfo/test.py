@@ -102,19 +102,26 @@ def test_behind_a_symbolic_link():
     full(os.path.abspath("linked"))
 
 
-def test_nobody_to_ask():
-    """What asks a debuginfod is not even loaded without one."""
-    for path in glob.glob("loader.*"):
-        os.remove(path)
+def loads_debuginfod(urls):
+    """Whether it does for a program without a debug file."""
+    os.makedirs("lib", exist_ok=True)
+    build_library("debuginfod.c", out="lib/libdebuginfod.so.1")
+    told = os.path.abspath("told")
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(told)
     target = Target(build("leak.c", "-s", out="nobody"))
     target.expect("ready")
     with unharmed(target.pid):
-        trace_at_work(target, env={"DEBUGINFOD_URLS": "", "LD_DEBUG": "files",
-                                   "LD_DEBUG_OUTPUT": os.path.abspath("loader")})
+        trace_at_work(target, env={"DEBUGINFOD_URLS": urls, "TOLD": told,
+                                   "LD_LIBRARY_PATH": os.path.abspath("lib")})
     target.finish()
-    said = "".join(read(path) for path in glob.glob("loader.*"))
-    assert "libdw.so" in said, "the loader's account is not there"
-    assert "debuginfod" not in said, "libdebuginfod was loaded"
+    return os.path.exists(told)
+
+
+def test_debuginfod_only_where_it_may_be_asked():
+    """It and all the libraries that it needs take longer to load than a short trace."""
+    assert loads_debuginfod("http://127.0.0.1:1/"), "it is not loaded to be asked"
+    assert not loads_debuginfod(""), "it is loaded for nothing"
 
 
 def test_build_id_in_debug_dir():
