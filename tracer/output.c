@@ -88,10 +88,20 @@ static int print_one(const struct model *model, const struct option_format *form
 	return error ? told(options->command ? "standard error" : "standard output", error) : 0;
 }
 
+/* 0: all of them.  A stack that nobody will see need not be resolved. */
+static size_t sites_named(const struct options *options)
+{
+	for (size_t i = 0; i < options->nr_formats; i++)
+		if (!options->formats[i].format->of_top)
+			return 0;
+	return options->top;
+}
+
 static int report_run(const struct trace *trace, struct run *run, struct symbolizer *symbolizer)
 {
 	struct model model;
-	int result = 0, error = model_build(&model, &run->facts, &run->heaps[0], symbolizer);
+	int result = 0, error = model_build(&model, &run->facts, &run->heaps[0], symbolizer,
+					    sites_named(trace->options));
 
 	if (error)
 		return told("report", error);

@@ -150,7 +150,7 @@ static int find_bare(struct model *model)
 	model->bare_modules = calloc(model->facts->nr_modules + 1, sizeof(*model->bare_modules));
 	if (!model->bare_modules)
 		return -ENOMEM;
-	for (size_t i = 0; i < model->nr_sites && model->symbolizer; i++) {
+	for (size_t i = 0; i < model->nr_named && model->symbolizer; i++) {
 		const struct model_site *site = &model->sites[i];
 
 		if (is_bare(model, site))
@@ -173,7 +173,7 @@ static enum verdict judge(const struct model *model)
 							       VERDICT_NO_LEAK_SEEN;
 }
 
-static int build(struct model *model)
+static int build(struct model *model, size_t top)
 {
 	int error = collect(model);
 
@@ -181,17 +181,18 @@ static int build(struct model *model)
 		return error;
 	estimates_of_all(model);
 	qsort(model->sites, model->nr_sites, sizeof(*model->sites), compare_sites);
+	model->nr_named = top && top < model->nr_sites ? top : model->nr_sites;
 	error = names_resolve(model);
 	if (error)
 		return error;
-	for (size_t i = 0; i < model->nr_sites; i++)
+	for (size_t i = 0; i < model->nr_named; i++)
 		strip_operator_new(&model->sites[i]);
 	model->verdict = judge(model);
 	return find_bare(model);
 }
 
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
-		struct symbolizer *symbolizer)
+		struct symbolizer *symbolizer, size_t top)
 {
 	struct model new = {
 		.facts = facts,
@@ -203,7 +204,7 @@ int model_build(struct model *model, const struct run_facts *facts, struct heap 
 
 	heap_settle(heap);
 	heap_tick(heap, facts->duration_ns);
-	error = build(&new);
+	error = build(&new, top);
 	if (error)
 		model_release(&new);
 	else

@@ -69,7 +69,7 @@ static int gather(struct names *names, const struct model *model)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < model->nr_sites; i++) {
+	for (size_t i = 0; i < model->nr_named; i++) {
 		struct stack_view stack = stack_of(model, &model->sites[i]);
 
 		for (uint32_t f = 0; f < stack.nr_frames && !error; f++)
@@ -185,7 +185,7 @@ int names_resolve(struct model *model)
 
 	if (!error)
 		error = ask(&names, model);
-	for (size_t i = 0; i < model->nr_sites && !error; i++)
+	for (size_t i = 0; i < model->nr_named && !error; i++)
 		error = fill_stack(&model->sites[i], &names, stack_of(model, &model->sites[i]));
 	names_deinit(&names);
 	return error;

@@ -5,9 +5,9 @@
 #include "formats.h"
 
 static const struct report_format formats[] = {
-	{ "text", text_print },
-	{ "json", json_print },
-	{ "folded", folded_print },
+	{ "text", text_print, .of_top = true },
+	{ "json", json_print, .of_top = false },
+	{ "folded", folded_print, .of_top = false },
 };
 
 const struct report_format *report_format_at(size_t i)

@@ -54,7 +54,8 @@ struct model_site {
 	uint64_t oldest_ns, newest_ns;	/* births of its live blocks */
 	taddr_t oldest_address;
 	uint64_t smallest_bytes, largest_bytes;	/* of its live blocks */
-	struct model_frame *stack;	/* innermost first, operator new's own frames removed */
+	struct model_frame *stack;	/* innermost first, operator new's own frames removed; NULL:
+					 * not among model.nr_named */
 	size_t nr_frames;
 	bool truncated;
 };
@@ -68,10 +69,11 @@ struct model {
 	/* Sites with live blocks: by bytes, then blocks (both falling), then first_ns. */
 	struct model_site *sites;
 	size_t nr_sites;
+	size_t nr_named;		/* the first ones, which have their stacks */
 	size_t nr_growing;
 	uint64_t growing_bytes, growing_blocks, growing_samples;
 	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */
-	/* Modules without DWARF that call the allocator. */
+	/* Modules without DWARF that call the allocator at sites that are named. */
 	struct bare_module {
 		uint32_t module;	/* index of facts->modules */
 		size_t nr_sites;	/* whose stack[0] lies in it */
@@ -84,9 +86,10 @@ struct model {
 };
 
 /* Settles the heap and takes it to the end of the run, so that it must not change any more
- * while the model lives.  symbolizer == NULL: no names, quickly (a second Ctrl-C). */
+ * while the model lives.  symbolizer == NULL: no names, quickly (a second Ctrl-C).  Stacks are
+ * resolved for the first `top` sites, or for all where it is 0. */
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
-		struct symbolizer *symbolizer);
+		struct symbolizer *symbolizer, size_t top);
 void model_release(struct model *model);
 
 struct report_style {
@@ -98,6 +101,7 @@ struct report_style {
 struct report_format {
 	const char *name;
 	int (*print)(const struct model *model, const struct report_style *style, FILE *out);
+	bool of_top;		/* shows the stacks of the first style->top sites alone */
 };
 
 /* NULL: no such format. */

@@ -27,7 +27,7 @@ static void put_bare_module(const struct text *text, const struct bare_module *b
 	if (*place_build_id(build_id, sizeof(build_id), module))
 		fprintf(text->out, " (build-id %s)", build_id);
 	fprintf(text->out, ": %s of %s show%s no line; see --debug-dir\n",
-		units_number(bare->nr_sites).text, units_count(text->model->nr_sites, "place").text,
+		units_number(bare->nr_sites).text, units_count(text->model->nr_named, "place").text,
 		bare->nr_sites == 1 ? "s" : "");
 }
 
