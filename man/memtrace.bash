@@ -51,7 +51,7 @@ _memtrace_value()	# option, what is typed of its value
 {
 	case $1 in
 	-p | --pid) _memtrace_pids "$2" ;;
-	-o | --output) _memtrace_paths -f "$2" ;;
+	-o | --output | -c | --config) _memtrace_paths -f "$2" ;;
 	--debug-dir) _memtrace_paths -d "$2" ;;
 	--format) _memtrace_format "$2" ;;
 	--engine) _memtrace_words 'auto jump break' "$2" ;;
@@ -63,8 +63,8 @@ _memtrace_value()	# option, what is typed of its value
 _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --follow-forks --top --stack-depth
-		--engine --sample --unwinder --debug-dir --stats --quiet --verbose --help --version
-		-p -d -o -f -n -k -q -v -h -V' "$1"
+		--config --engine --sample --unwinder --debug-dir --stats --quiet --verbose --help
+		--version -p -d -o -f -n -k -c -q -v -h -V' "$1"
 }
 
 _memtrace_command()	# place of its first word
@@ -83,14 +83,14 @@ _memtrace_wants_value()
 {
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
-	--unwinder | --debug-dir)
+	--unwinder | --debug-dir | --config)
 		option=$1
 		;;
 	--*)
 		return 1
 		;;
 	*)
-		[[ $1 =~ ^-[fqvhV]*([pdonk])$ ]] && option=-${BASH_REMATCH[1]}
+		[[ $1 =~ ^-[fqvhV]*([pdonkc])$ ]] && option=-${BASH_REMATCH[1]}
 		;;
 	esac
 }

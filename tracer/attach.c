@@ -146,9 +146,7 @@ static void leave(struct trace *trace, struct run *run, struct jump *jump)
 			     error == -EBUSY ? "a thread waits in there" : strerror(-error));
 }
 
-/* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
- * ours, and is let go when it stops. */
-static void restore(struct trace *trace, struct run *run)
+static void take_out_patches(struct trace *trace, struct run *run)
 {
 	int error = run->probe ? probe_disarm(run->probe) : 0;
 
@@ -157,6 +155,13 @@ static void restore(struct trace *trace, struct run *run)
 			      strerror(-error));
 	if (run->probe && run->probe->jump)
 		leave(trace, run, run->probe->jump);
+}
+
+/* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
+ * ours, and is let go when it stops. */
+static void restore(struct trace *trace, struct run *run)
+{
+	take_out_patches(trace, run);
 	process_detach(&trace->targets, run->process);
 }
 
@@ -324,16 +329,64 @@ int attach_run(struct trace *trace, struct run *run)
 	return error;
 }
 
-static void detach_held(struct trace *trace, struct run *run)
+static int hold_for_patches(struct trace *trace, struct run *run)
 {
-	uint64_t held_ns = clock_ns();
 	int error;
 
 	process_hold(run->process);
 	error = await_held(trace, run->process);
 	if (error == -ETIMEDOUT)
-		message_warn("pid %d: a thread does not stop; the others are let go",
-			     run->process->pid);
+		message_warn("pid %d: a thread does not stop", run->process->pid);
+	return error;
+}
+
+/* Where a thread does not stop, nothing is changed, and it goes on being watched. */
+static bool rest(struct trace *trace, struct run *run)
+{
+	uint64_t pause_ns = run->facts.detach_pause_ns;
+	int error;
+
+	urgency_begin();
+	error = hold_for_patches(trace, run);
+	if (!error) {
+		run->rested_ns = clock_ns() - run->epoch_ns; /* to leave may take a while */
+		take_out_patches(trace, run);
+		run_rest(run); /* also where it has ended since: that was not watched */
+	}
+	process_release(run->process);
+	urgency_end();
+	run->facts.detach_pause_ns = pause_ns;
+	if (error && error != -ESRCH)
+		message_warn("pid %d: it goes on being watched: %s", run->process->pid,
+			     strerror(-error));
+	return !error || error == -ESRCH;
+}
+
+static bool wake(struct trace *trace, struct run *run)
+{
+	int error = run_wake(run);
+
+	if (!error && run->probe)
+		error = attach_arm(trace, run);
+	if (error && error != -ESRCH)
+		message_warn("pid %d: not all of it is watched again: %s", run->process->pid,
+			     error == -ENOTSUP ? run->probe->no_jump : strerror(-error));
+	return !error || error == -ESRCH;
+}
+
+bool attach_switch(struct trace *trace, struct run *run)
+{
+	if (run->over || run->process->ended || run->watching == trace->memleak.on)
+		return true;
+	return run->watching ? rest(trace, run) : wake(trace, run);
+}
+
+static void detach_held(struct trace *trace, struct run *run)
+{
+	uint64_t held_ns = clock_ns();
+
+	if (hold_for_patches(trace, run) == -ETIMEDOUT)
+		message_info("pid %d: the others are let go", run->process->pid);
 	if (!run->process->ended)
 		restore(trace, run);
 	run->facts.detach_pause_ns += clock_ns() - held_ns;

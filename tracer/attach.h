@@ -17,6 +17,10 @@ int attach_arm(struct trace *trace, struct run *run);
 /* Runs that want to be armed, or looked at: to be called whenever trace->attention is set. */
 void attach_serve(struct trace *trace);
 
+/* The run is to be watched, or not any more, as trace->memleak says: its threads stay traced.
+ * False: it could not be done, and the user was told. */
+bool attach_switch(struct trace *trace, struct run *run);
+
 /* Restores every byte and lets every thread go; does nothing if the process has ended. */
 void detach_run(struct trace *trace, struct run *run);
 

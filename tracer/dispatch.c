@@ -58,6 +58,7 @@ static int follow(struct trace *trace, struct thread *thread, struct process *pr
 	    run_create(trace->options, &trace->targets, &trace->files, &trace->attention, process,
 		       &run))
 		return -ENOMEM;
+	run->watching = trace->memleak.on;
 	trace->runs.items[trace->runs.nr++] = run;
 	if (!run_open(run))
 		hold_for_arming(trace, process);

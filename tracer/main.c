@@ -106,26 +106,37 @@ static int run(const struct options *options, struct symbolizer *symbolizer)
 	return status;
 }
 
-int main(int argc, char **argv)
+static int trace_as_asked(const struct options *options)
 {
 	struct symbolizer *symbolizer;
-	struct options options;
 	int status;
+
+	message_set_level(options->level);
+	if (start_symbolizer(options, &symbolizer))
+		return EXIT_FAILED;
+	raise_descriptor_limit();
+	signals_install(options->command);
+	status = run(options, symbolizer);
+	symbolizer_stop(symbolizer);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int status = EXIT_FAILED;
 
 	fill_standard_descriptors();
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:
-		return 0;
+		status = 0;
+		break;
 	case OPTIONS_WRONG:
-		return EXIT_FAILED;
+		break;
 	case OPTIONS_RUN:
+		status = trace_as_asked(&options);
 		break;
 	}
-	if (start_symbolizer(&options, &symbolizer))
-		return EXIT_FAILED;
-	raise_descriptor_limit();
-	signals_install(options.command);
-	status = run(&options, symbolizer);
-	symbolizer_stop(symbolizer);
+	options_release(&options);
 	return status;
 }

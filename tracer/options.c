@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The argument parser: a table for getopt_long and one small function a kind of value. */
+/* The command line, by getopt_long, and what goes together. */
 #include "options.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/message.h"
+#include "option_file.h"
+#include "option_values.h"
 #include "probe/probe.h"
 #include "target/procfs.h"
 
 #define DEPTH_DEFAULT 64
 #define TOP_DEFAULT 10
-#define SAMPLE_LEAST 1024
-#define SAMPLE_MOST (1l << 30)
-
-enum { OPTION_FORMAT = 256, OPTION_UNWINDER, OPTION_DEBUG_DIR, OPTION_STATS, OPTION_ENGINE,
-       OPTION_SAMPLE };
-
-static const struct option long_options[] = {
-	{ "pid", required_argument, NULL, 'p' },
-	{ "duration", required_argument, NULL, 'd' },
-	{ "output", required_argument, NULL, 'o' },
-	{ "format", required_argument, NULL, OPTION_FORMAT },
-	{ "follow-forks", no_argument, NULL, 'f' },
-	{ "engine", required_argument, NULL, OPTION_ENGINE },
-	{ "sample", required_argument, NULL, OPTION_SAMPLE },
-	{ "top", required_argument, NULL, 'n' },
-	{ "stack-depth", required_argument, NULL, 'k' },
-	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
-	{ "debug-dir", required_argument, NULL, OPTION_DEBUG_DIR },
-	{ "stats", no_argument, NULL, OPTION_STATS },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
-};
 
 static const char help[] =
 	"Usage: memtrace [OPTION...] -p PID [-p PID...]\n"
@@ -58,6 +33,8 @@ static const char help[] =
 	"                            and report estimates with their errors\n"
 	"  -n, --top N               how many places the text report shows (10; 0: all)\n"
 	"  -k, --stack-depth N       frames kept of a stack (64)\n"
+	"  -c, --config FILE         a file of options, \"key = value\" a line; memleak = 0 or 1 in it\n"
+	"                            switches watching off or on, also while memtrace runs\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
 	"      --debug-dir DIR       further separate debug files; may be given several times\n"
 	"      --stats               what the tracing itself cost\n"
@@ -70,189 +47,32 @@ static const char help[] =
 	"machine format then needs a FILE.  Ctrl-C ends an attached run with a full report; the\n"
 	"process goes on.  See memtrace(1).\n";
 
-static bool wrong(const char *option, const char *value, const char *allowed)
+/* As the user wrote it, or would. */
+static void name_option(int option, char *out, size_t bytes)
 {
-	message_error("%s %s: %s", option, value, allowed);
-	return false;
-}
+	const struct option *entry = option_table;
 
-static bool parse_number(const char *option, const char *value, long least, long most, long *out)
-{
-	char *end, allowed[80];
-
-	errno = 0;
-	*out = strtol(value, &end, 10);
-	if (!errno && end != value && !*end && *out >= least && *out <= most)
-		return true;
-	snprintf(allowed, sizeof(allowed), "a number from %ld to %ld is needed", least, most);
-	return wrong(option, value, allowed);
-}
-
-static bool parse_duration(const char *value, uint64_t *out_ns)
-{
-	char *end;
-	double seconds = strtod(value, &end), unit = 1;
-
-	if (*end == 'm')
-		unit = 60;
-	else if (*end == 'h')
-		unit = 3600;
-	if (end != value && *end && strchr("smh", *end))
-		end++;
-	seconds *= unit;
-	if (end == value || *end || !(seconds >= 0.001 && seconds <= 1e9))
-		return wrong("-d", value, "a time such as 90, 90s, 5m, 1h or 0.5 is needed");
-	*out_ns = (uint64_t)(seconds * 1e9);
-	return true;
-}
-
-static bool parse_pid(struct options *options, const char *value)
-{
-	long pid, leader;
-
-	if (options->nr_pids == OPTIONS_MAX)
-		return wrong("-p", value, "too many processes");
-	if (!parse_number("-p", value, 1, INT32_MAX, &pid))
-		return false;
-	leader = procfs_status_number((pid_t)pid, "Tgid");
-	if (leader < 0)
-		return wrong("-p", value, "no such process");
-	if (leader == getpid())
-		return wrong("-p", value, "that is memtrace itself");
-	for (size_t i = 0; i < options->nr_pids; i++)
-		if (options->pids[i] == leader)
-			return true;
-	options->pids[options->nr_pids++] = (pid_t)leader;
-	return true;
-}
-
-static bool parse_format(struct options *options, const char *value)
-{
-	const char *colon = strchr(value, ':');
-	size_t length = colon ? (size_t)(colon - value) : strlen(value);
-	struct option_format *format = &options->formats[options->nr_formats];
-	char name[32];
-
-	if (options->nr_formats == OPTIONS_MAX || length >= sizeof(name) || (colon && !colon[1]))
-		return wrong("--format", value, "text, json or folded is needed, then perhaps :FILE");
-	memcpy(name, value, length);
-	name[length] = '\0';
-	format->format = report_format_find(name);
-	if (!format->format)
-		return wrong("--format", value, "text, json or folded is needed, then perhaps :FILE");
-	format->file = colon ? colon + 1 : NULL;
-	options->nr_formats++;
-	return true;
-}
-
-static bool parse_unwinder(struct options *options, const char *value)
-{
-	if (!strcmp(value, unwinder_rules.name))
-		options->unwinder = &unwinder_rules;
-	else if (!strcmp(value, unwinder_libunwind.name))
-		options->unwinder = &unwinder_libunwind;
+	while (entry->name && entry->val != option)
+		entry++;
+	if (option < OPTION_FORMAT)
+		snprintf(out, bytes, "-%c", option);
 	else
-		return wrong("--unwinder", value, "rules or libunwind is needed");
-	return true;
-}
-
-static bool parse_engine(struct options *options, const char *value)
-{
-	static const char *const names[] = {
-		[ENGINE_AUTO] = "auto", [ENGINE_JUMP] = "jump", [ENGINE_BREAK] = "break",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(value, names[i]))
-			continue;
-		options->engine = (enum engine)i;
-		return true;
-	}
-	return wrong("--engine", value, "auto, jump or break is needed");
-}
-
-/* How often a number of bytes is to be doubled; -1: that is no unit. */
-static int doublings(const char *unit)
-{
-	static const char *const units[] = { "", "K", "M", "G" };
-
-	for (int i = 0; i < 4; i++)
-		if (!strcmp(unit, units[i]))
-			return 10 * i;
-	return -1;
-}
-
-static bool parse_sample(struct options *options, const char *value)
-{
-	char *end;
-	long number = strtol(value, &end, 10);
-	int shift = doublings(end);
-
-	if (end == value || shift < 0 || number < 1 || number > SAMPLE_MOST ||
-	    number << shift < SAMPLE_LEAST || number << shift > SAMPLE_MOST)
-		return wrong("--sample", value, "a number of bytes from 1K to 1G is needed, such "
-						"as 512K");
-	options->sample_bytes = (uint64_t)number << shift;
-	return true;
-}
-
-static bool parse_debug_dir(struct options *options, const char *value)
-{
-	if (options->nr_debug_dirs == OPTIONS_MAX)
-		return wrong("--debug-dir", value, "too many directories");
-	if (access(value, R_OK | X_OK))
-		return wrong("--debug-dir", value, strerror(errno));
-	options->debug_dirs[options->nr_debug_dirs++] = value;
-	return true;
+		snprintf(out, bytes, "--%s", entry->name);
 }
 
 static bool parse_option(struct options *options, int option, const char *value)
 {
-	long number = 0;
-	bool right = true;
+	const char *wrong = option_set(options, option, value);
+	char name[32];
 
-	switch (option) {
-	case 'p':
-		return parse_pid(options, value);
-	case 'd':
-		return parse_duration(value, &options->duration_ns);
-	case 'o':
-		options->output = value;
+	if (!wrong)
 		return true;
-	case OPTION_FORMAT:
-		return parse_format(options, value);
-	case 'f':
-		options->follow_forks = true;
-		return true;
-	case 'n':
-		right = parse_number("-n", value, 0, INT32_MAX, &number);
-		options->top = (size_t)number;
-		return right;
-	case 'k':
-		right = parse_number("-k", value, 1, WALK_DEPTH_MAX, &number);
-		options->depth = (uint32_t)number;
-		return right;
-	case OPTION_ENGINE:
-		return parse_engine(options, value);
-	case OPTION_SAMPLE:
-		return parse_sample(options, value);
-	case OPTION_UNWINDER:
-		return parse_unwinder(options, value);
-	case OPTION_DEBUG_DIR:
-		return parse_debug_dir(options, value);
-	case OPTION_STATS:
-		options->stats = true;
-		return true;
-	case 'q':
-		message_set_level(MESSAGE_QUIET);
-		return true;
-	case 'v':
-		message_set_level(MESSAGE_VERBOSE);
-		return true;
-	default:
-		message_error("try memtrace --help");
-		return false;
-	}
+	name_option(option, name, sizeof(name));
+	if (option == '?')
+		message_error("%s", wrong); /* getopt has said what it is about */
+	else
+		message_error("%s %s: %s", name, value, wrong);
+	return false;
 }
 
 /* `memtrace 1234` most likely means a process. */
@@ -305,15 +125,20 @@ static bool check_together(struct options *options)
 	return true;
 }
 
-enum options_result options_parse(struct options *options, int argc, char **argv)
+/* -q and -v set the same thing. */
+static uint64_t marks_of(int option)
+{
+	return option == 'q' || option == 'v' ? option_mark('q') | option_mark('v') :
+						option_mark(option);
+}
+
+static enum options_result parse_words(struct options *options, int argc, char **argv,
+				       uint64_t *given)
 {
 	int option;
 
-	*options = (struct options){
-		.depth = DEPTH_DEFAULT, .top = TOP_DEFAULT, .unwinder = &unwinder_rules,
-	};
 	/* '+': options end at the first word that is none, as the command's follow. */
-	while ((option = getopt_long(argc, argv, "+p:d:o:fn:k:qvhV", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+p:d:o:fn:k:c:qvhV", option_table, NULL)) != -1) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return OPTIONS_DONE;
@@ -324,8 +149,28 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		}
 		if (!parse_option(options, option, optarg))
 			return OPTIONS_WRONG;
+		*given |= marks_of(option);
 	}
 	if (optind < argc)
 		options->command = argv + optind;
-	return check_together(options) ? OPTIONS_RUN : OPTIONS_WRONG;
+	return OPTIONS_RUN;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	enum options_result result;
+	uint64_t given = 0;
+
+	*options = (struct options){
+		.depth = DEPTH_DEFAULT, .top = TOP_DEFAULT, .unwinder = &unwinder_rules,
+		.level = MESSAGE_NORMAL, .memleak = true,
+	};
+	result = parse_words(options, argc, argv, &given);
+	/* The command's own process is what is to be traced, whatever a file says. */
+	if (options->command)
+		given |= option_mark('p');
+	if (result == OPTIONS_RUN &&
+	    (!options_read_file(options, given) || !check_together(options)))
+		result = OPTIONS_WRONG;
+	return result;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line as one struct, constant once parsed.  Strings belong to argv.  Parsing
- * prints its own errors, with the remedy.
+ * The command line and the file of options as one struct, constant once parsed.  Strings belong
+ * to argv, or to the struct.  Parsing prints its own errors, with the remedy.
  */
 #ifndef MEMTRACE_OPTIONS_H
 #define MEMTRACE_OPTIONS_H
@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/message.h"
 #include "probe/engine.h"
 #include "report/report.h"
 
@@ -40,6 +41,14 @@ struct options {
 	uint32_t depth;
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
 	struct unwinder *unwinder;
+	enum message_level level;
+	bool memleak;			/* false: nothing is watched at first */
+	const char *config;		/* the file; NULL: none.  It need not be there */
+	char *config_text;		/* what was in it; NULL: it is not there */
+	struct {
+		char **items;		/* what came from it */
+		size_t nr, room;
+	} owned;
 };
 
 enum options_result {
@@ -49,5 +58,7 @@ enum options_result {
 };
 
 enum options_result options_parse(struct options *options, int argc, char **argv);
+/* Whatever that said. */
+void options_release(struct options *options);
 
 #endif

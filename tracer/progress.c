@@ -156,6 +156,12 @@ void progress_update(struct trace *trace, uint64_t now_ns)
 
 	if (trace->options->command || message_level() < MESSAGE_NORMAL || !isatty(STDERR_FILENO))
 		return;
+	if (!trace->memleak.on) {
+		format_time(elapsed, sizeof(elapsed), elapsed_ns);
+		message_progress("%s  not watching: memleak = 0 in %s", elapsed,
+				 trace->options->config);
+		return;
+	}
 	sums = sum_up(trace);
 	format_time(elapsed, sizeof(elapsed), elapsed_ns);
 	if (trace->options->duration_ns) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/message.h"
 #include "target/procfs.h"
@@ -118,6 +119,7 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 	run->facts.engine = ENGINE_NAME_BREAK;
 	run->facts.sample_bytes = options->sample_bytes;
 	run->epoch_ns = clock_ns();
+	run->watching = true;
 	learn_names(run);
 	*out = run;
 	return 0;
@@ -136,6 +138,7 @@ void run_destroy(struct run *run)
 	free(run->command);
 	free(run->functions);
 	free(run->modules);
+	free(run->gaps.items);
 	free(run);
 }
 
@@ -190,6 +193,9 @@ int run_arm(struct run *run, bool last_try)
 		begin(run);
 	if (run->wants_arm)
 		probe_set_epoch(run->probe, run->epoch_ns);
+	if (!run->watching)
+		return 0;
+	run->was_watched = true;
 	error = probe_arm(run->probe, last_try);
 	run->wants_arm = error == -EAGAIN;
 	run->facts.engine = probe_engine(run->probe);
@@ -209,6 +215,15 @@ static void add_stats(struct probe_stats *sum, const struct probe_stats *more)
 	sum->unsampled += more->unsampled;
 }
 
+/* Their names are the modules'. */
+static void forget_functions(struct run *run)
+{
+	free(run->functions);
+	run->functions = NULL;
+	run->facts.functions = NULL;
+	run->facts.nr_functions = 0;
+}
+
 int run_restart(struct run *run)
 {
 	pid_t tid = run->process->pid;
@@ -217,11 +232,13 @@ int run_restart(struct run *run)
 	if (run->probe)
 		add_stats(&run->past, &run->probe->stats);
 	run->past.missed = run->past.unarmed = run->past.unsampled = 0; /* of a map that is gone too */
+	forget_functions(run);
 	probe_destroy(run->probe);
 	run->probe = NULL;
 	memory_close(&run->process->memory);
 	run->process->memory.tid = tid;
 	learn_names(run);
+	run->was_watched = false;
 	for (unsigned i = 0; i < run->nr_heaps && !error; i++)
 		error = heap_restart(&run->heaps[i]);
 	if (!error)
@@ -238,12 +255,25 @@ void run_note_memory(struct run *run)
 		run->facts.rss_end_bytes = rss > ours ? rss - ours : rss;
 }
 
+static uint64_t since_epoch(const struct run *run)
+{
+	return clock_ns() - run->epoch_ns;
+}
+
+static void heaps_tick(struct run *run, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		heap_tick(&run->heaps[i], now_ns);
+}
+
 void run_tick(struct run *run, uint64_t now_ns)
 {
 	run_note_memory(run);
+	/* It may have begun since the tick: a fork child, while the switch was turned. */
+	if (!run->watching || now_ns < run->epoch_ns)
+		return;
 	probe_lock(run->probe);
-	for (unsigned i = 0; i < run->nr_heaps; i++)
-		heap_tick(&run->heaps[i], now_ns - run->epoch_ns);
+	heaps_tick(run, now_ns - run->epoch_ns);
 	probe_unlock(run->probe);
 	probe_tick(run->probe);
 	if (run->probe->wants_hold)
@@ -254,6 +284,7 @@ static int list_functions(struct run *run)
 {
 	const struct functions *functions = &run->probe->functions;
 
+	forget_functions(run);
 	run->functions = calloc(functions->nr + 1, sizeof(*run->functions));
 	if (!run->functions)
 		return -ENOMEM;
@@ -296,11 +327,22 @@ static int list_modules(struct run *run)
 	return 0;
 }
 
+static size_t nr_functions_traced(const struct run *run)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < run->facts.nr_functions; i++)
+		nr += run->facts.functions[i].engine != NULL;
+	return nr;
+}
+
 static const char *why_incomplete(const struct run *run)
 {
 	if (!run->probe)
 		return "its memory could not be opened";
-	if (!probe_nr_armed(run->probe))
+	if (!run->was_watched && !run->watching)
+		return "it was not watched: memleak = 0";
+	if (!nr_functions_traced(run))
 		return "no allocation function was found in it";
 	if (run->probe->stats.unarmed)
 		return "an allocation function could not be traced";
@@ -313,12 +355,13 @@ static const char *why_incomplete(const struct run *run)
 	return NULL;
 }
 
+/* Nobody knows what happened between the last instant that was watched and the end. */
 static void note_end(struct run *run)
 {
 	const struct process *process = run->process;
 
 	run->facts.end = RUN_DETACHED;
-	if (process->end == STOP_NONE)
+	if (process->end == STOP_NONE || !run->watching)
 		return;
 	run->facts.end = process->end == STOP_EXITED ? RUN_EXITED :
 			 process->end == STOP_KILLED ? RUN_KILLED : RUN_LOST;
@@ -327,10 +370,9 @@ static void note_end(struct run *run)
 
 static void merge_heaps(struct run *run)
 {
-	for (unsigned i = 0; i < run->nr_heaps; i++) {
-		heap_tick(&run->heaps[i], run->facts.duration_ns);
+	heaps_tick(run, run->facts.duration_ns);
+	for (unsigned i = 0; i < run->nr_heaps; i++)
 		heap_settle(&run->heaps[i]);
-	}
 	while (run->nr_heaps > 1) {
 		struct heap *last = &run->heaps[--run->nr_heaps];
 
@@ -339,17 +381,62 @@ static void merge_heaps(struct run *run)
 	}
 }
 
+void run_rest(struct run *run)
+{
+	run->watching = run->wants_arm = false;
+	if (!run->probe || !run->was_watched)
+		return;
+	run->facts.engine = probe_engine(run->probe);
+	(void)list_functions(run); /* without memory they have no names */
+	probe_rest(run->probe);
+	/* A call that was leaving may have been told of since. */
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		if (run->heaps[i].ticked_ns > run->rested_ns)
+			run->rested_ns = run->heaps[i].ticked_ns;
+	heaps_tick(run, run->rested_ns);
+}
+
+static int note_gap(struct run *run, uint64_t to_ns)
+{
+	int error = ARRAY_GROW(&run->gaps);
+
+	if (error)
+		return error;
+	run->gaps.items[run->gaps.nr++] = (struct run_gap){ run->rested_ns, to_ns };
+	run->facts.gaps = run->gaps.items;
+	run->facts.nr_gaps = run->gaps.nr;
+	return 0;
+}
+
+int run_wake(struct run *run)
+{
+	uint64_t now_ns = since_epoch(run);
+	int error = note_gap(run, now_ns);
+
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		heap_disown(&run->heaps[i], now_ns);
+	if (run->probe)
+		probe_wake(run->probe);
+	run->watching = true;
+	run->wants_arm = run->probe;
+	return error;
+}
+
 int run_finish(struct run *run)
 {
 	int error = 0;
 
 	run->over = true;
-	run->facts.duration_ns = clock_ns() - run->epoch_ns;
+	run->facts.duration_ns = run->watching ? since_epoch(run) : run->rested_ns;
+	run->facts.ended_unwatched = !run->watching;
 	note_end(run);
-	if (run->probe) {
+	if (run->probe && run->watching) {
 		probe_finish(run->probe);
-		add_stats(&run->past, &run->probe->stats);
 		run->facts.engine = probe_engine(run->probe);
+		error = list_functions(run);
+	}
+	if (run->probe) {
+		add_stats(&run->past, &run->probe->stats);
 		run->facts.dropped = probe_dropped(run->probe);
 	}
 	run->facts.stops = run->past.stops;
@@ -357,8 +444,6 @@ int run_finish(struct run *run)
 	run->facts.stopped_ns = run->past.handling_ns;
 	run->facts.incomplete = why_incomplete(run);
 	merge_heaps(run);
-	if (run->probe)
-		error = list_functions(run);
 	if (run->probe && !error)
 		error = list_modules(run);
 	return error;

@@ -26,6 +26,9 @@ struct run {
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;
+	bool watching;			/* memleak is 1; false: nothing is patched */
+	bool was_watched;		/* at any time, since the last exec */
+	uint64_t rested_ns;		/* where it is not: since then; of the run */
 	bool wants_arm;			/* not armed yet: a launch or an exec; attach_arm() */
 	bool over;
 	volatile bool *attention;	/* the trace's */
@@ -34,6 +37,10 @@ struct run {
 	char *exe, *comm, **command;
 	struct run_function *functions;
 	struct run_module *modules;
+	struct {
+		struct run_gap *items;
+		size_t nr, room;
+	} gaps;
 };
 
 /* The process is known to targets and nothing has been done to it; the run is its owner.
@@ -45,8 +52,13 @@ void run_destroy(struct run *run);
 /* Opens memory and looks at modules, while the target runs or before its first instruction. */
 int run_open(struct run *run);
 
-/* All threads held: patches the functions.  -ENOTSUP: see probe_arm(). */
+/* All threads held: patches the functions, if they are to be watched.  -ENOTSUP: see probe_arm(). */
 int run_arm(struct run *run, bool last_try);
+
+/* The switch is turned.  run_rest(): all threads held, nothing of ours in the target any more.
+ * run_wake(): to be armed as soon as it is held. */
+void run_rest(struct run *run);
+int run_wake(struct run *run);
 
 /* An exec: new memory, new modules, an empty map; to be armed as soon as it is held. */
 int run_restart(struct run *run);

@@ -29,6 +29,7 @@ void trace_init(struct trace *trace, const struct options *options,
 	trace->options = options;
 	trace->tick_ms = options->duration_ns && options->duration_ns < SHORT_NS ? 10 : 100;
 	signals_tick_every(trace->tick_ms);
+	switch_init(&trace->memleak, options);
 	targets_init(&trace->targets);
 	files_init(&trace->files, symbolizer);
 }
@@ -41,6 +42,7 @@ void trace_deinit(struct trace *trace)
 	targets_deinit(&trace->targets);
 	files_deinit(&trace->files);
 	placement_stop(trace->placement);
+	switch_deinit(&trace->memleak);
 }
 
 static int add_run(struct trace *trace, struct process *process, struct run **out)
@@ -50,9 +52,11 @@ static int add_run(struct trace *trace, struct process *process, struct run **ou
 	if (!error)
 		error = run_create(trace->options, &trace->targets, &trace->files,
 				   &trace->attention, process, out);
-	if (!error)
-		trace->runs.items[trace->runs.nr++] = *out;
-	return error;
+	if (error)
+		return error;
+	(*out)->watching = trace->memleak.on;
+	trace->runs.items[trace->runs.nr++] = *out;
+	return 0;
 }
 
 static void drop_last_run(struct trace *trace)
@@ -166,10 +170,24 @@ int trace_start(struct trace *trace)
 	return 0;
 }
 
+static void turn_switch(struct trace *trace)
+{
+	bool turned = true;
+
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		turned &= attach_switch(trace, trace->runs.items[i]);
+	if (turned)
+		message_info("memleak = %d: %s", trace->memleak.on,
+			     trace->memleak.on ? "watching" : "nothing is watched any more");
+}
+
 static void on_tick(struct trace *trace)
 {
-	uint64_t now_ns = clock_ns();
+	uint64_t now_ns;
 
+	if (switch_look(&trace->memleak))
+		turn_switch(trace);
+	now_ns = clock_ns();
 	dispatch_strays(trace);
 	for (size_t i = 0; i < trace->runs.nr; i++)
 		if (!trace->runs.items[i]->over && trace->runs.items[i]->probe)

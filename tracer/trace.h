@@ -11,6 +11,7 @@
 #define MEMTRACE_TRACE_H
 
 #include "run.h"
+#include "switch.h"
 #include "target/placement.h"
 
 struct trace {
@@ -18,6 +19,7 @@ struct trace {
 	struct targets targets;
 	struct files files;
 	struct placement *placement;
+	struct memleak_switch memleak;
 	struct {
 		struct run **items;
 		size_t nr, room;

@@ -44,6 +44,7 @@ CHILDREN = []                           # processes of the running test
 JUMP = True                             # the engine jump is there: test it without being asked
 ENGINES_KNOWN = ("break", "jump")
 ENGINE = "auto"                         # of the running test; set by main()
+CONFIG_HOME = BUILD + "/e2e/home"       # of an empty memtrace.conf, in place of the user's
 CFLAGS = ["-g", "-O1", "-fno-builtin", "-Wall", "-D_GNU_SOURCE", "-I" + COMMON]
 VERDICTS = {"leak", "growing", "no-leak", "no-leak-seen", "unfreed", "incomplete"}
 
@@ -373,6 +374,12 @@ def json_in(data):
     return report
 
 
+def environment(more):
+    os.makedirs(CONFIG_HOME, exist_ok=True)
+    open(CONFIG_HOME + "/memtrace.conf", "a").close()
+    return {**os.environ, "XDG_CONFIG_HOME": CONFIG_HOME, **(more or {})}
+
+
 class Trace:
     """A memtrace that is at work."""
     number = 0
@@ -390,7 +397,7 @@ class Trace:
             self.process = subprocess.Popen([MEMTRACE, *engine, *formats, *arguments], stdin=stdin,
                                             stdout=options.pop("stdout", out),
                                             stderr=options.pop("stderr", err),
-                                            env=dict(os.environ, **(env or {})), **options)
+                                            env=environment(env), **options)
         CHILDREN.append(self.process)
 
     def stderr(self):

@@ -654,12 +654,13 @@ static void json_of_the_three(void **state)
 "\"target\":{\"pid\":5120,\"command\":[\"./three\",\"-\\uFFFD\"],\"exe\":\"/home/u/three\","
 "\"execs\":0,\"exit\":{\"code\":0}},"
 "\"run\":{\"engine\":\"break\",\"sample_bytes\":0,\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
-"\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,\"events\":5,\"dropped\":0,"
+"\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,\"events\":5,\"dropped\":0,"
 "\"truncated\":false,\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
 "{\"name\":\"realloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"}]},"
 "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":60,\"live_blocks\":1,\"live_bytes\":20,"
-"\"peak_bytes\":60,\"unknown_frees\":0,\"missed_frees\":0,\"failed_allocs\":0},"
+"\"peak_bytes\":60,\"unknown_frees\":0,\"missed_frees\":0,\"failed_allocs\":0,"
+"\"unwatched_blocks\":0,\"unwatched_bytes\":0},"
 "\"memory\":{\"rss_start_bytes\":0,\"rss_end_bytes\":0},"
 "\"modules\":["
 "{\"path\":\"/home/u/three\",\"build_id\":\"abcd01\",\"bias\":\"0x555555554000\"},"
@@ -684,7 +685,8 @@ static void json_of_samples(void **state)
 	assert_contains(print("json"), "\"sample_bytes\":2000,");
 	assert_contains(printed, "\"heap\":{\"allocs\":18,\"frees\":13,\"bytes_allocated\":10348,"
 "\"live_blocks\":5,\"live_bytes\":5705,\"peak_bytes\":7184,\"unknown_frees\":0,"
-"\"missed_frees\":0,\"failed_allocs\":0,\"bytes_allocated_error\":3939,"
+"\"missed_frees\":0,\"failed_allocs\":0,\"unwatched_blocks\":0,\"unwatched_bytes\":0,"
+"\"bytes_allocated_error\":3939,"
 "\"sampled_blocks\":2,\"sampled_allocs\":4,\"bytes_error\":2757,\"blocks_error\":2,"
 "\"allocs_error\":10},");
 	assert_contains(printed, "\"sampled_blocks\":1,\"sampled_allocs\":3,\"bytes_error\":");
@@ -733,6 +735,265 @@ static void folded(void **state)
 "[no stack] 7\n");
 }
 
+/* --- some time was not watched --- */
+
+static const struct run_gap gaps[] = {
+	{ 5 * MS, 6 * MS }, { 8 * MS, 10 * MS }, { 10500000, 11 * MS },
+};
+
+/* In the first gap one block lives; of those after it one is freed, and one is not. */
+static void be_unwatched(size_t nr_gaps)
+{
+	const code_t second[] = { code(PROGRAM, 0x1140), code(PROGRAM, 0x1050) };
+
+	the_three();
+	facts.gaps = gaps;
+	facts.nr_gaps = nr_gaps;
+	for (size_t i = 0; i < nr_gaps; i++)
+		heap_disown(&heap, gaps[i].to_ns);
+	alloc(0x80, 7, 11200000, second, 2);
+	release(0x20, 11300000);
+}
+
+static void text_with_a_gap(void **state)
+{
+	be_unwatched(1);
+	build(SYMBOLIZER);
+	assert_string_equal(print("text"),
+"UNFREED: three (pid 5120) left 7 bytes in 1 block unfreed by its exit (status 0), at 1 place.\n"
+"         That is not yet a leak: nothing has looked whether anything still pointed to it.\n"
+"\n"
+"Traced   12.0 ms from 2026-11-23 02:10:04 UTC until its exit (status 0); 7 events: 0"
+" dropped, 0 missed frees\n"
+"         not watched from 5.0 ms to 6.0 ms (memleak = 0)\n"
+"         20 bytes in 1 block, live then, may have been freed: in no figure here\n"
+"Cost     8 stops, handled in 0.04 ms; engine break\n"
+"\n"
+"HEAP SUMMARY:\n"
+"    in use at exit: 7 bytes in 1 blocks\n"
+"  total heap usage: 3 allocs, 2 frees, 47 bytes allocated\n"
+"        also freed: 1 block not seen allocated\n"
+"\n"
+"1. UNFREED 7 bytes in 1 block\n"
+"   allocated here: 1, freed: 0\n"
+"      at malloc(7)\n"
+"      by main                      three.c:5\n"
+"            5 |  char *b = malloc(20);\n"
+"\n"
+"NEXT  The line is where a block was allocated; look after it for the missing free.\n");
+}
+
+static void text_with_several_gaps(void **state)
+{
+	be_unwatched(3);
+	build(SYMBOLIZER);
+	assert_contains(print("text"), " 0 missed frees\n"
+"         not watched in 3 gaps, 3.5 ms in all (memleak = 0)\n"
+"         20 bytes in 1 block, live then, may have been freed: in no figure here\n"
+"Cost ");
+}
+
+static void text_with_a_gap_in_which_nothing_lived(void **state)
+{
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	heap_disown(&heap, gaps[0].to_ns);
+	build(SYMBOLIZER);
+	assert_contains(print("text"),
+			"         not watched from 5.0 ms to 6.0 ms (memleak = 0)\nCost ");
+	assert_null(strstr(printed, "live then"));
+}
+
+/* The end of the process is known, but not what it freed before. */
+static void text_that_ended_unwatched(void **state)
+{
+	the_three();
+	facts.end = RUN_DETACHED;
+	facts.ended_unwatched = true;
+	build(SYMBOLIZER);
+	print("text");
+	assert_contains(printed, "UNFREED: three (pid 5120) allocated and did not free 20 bytes in 1"
+" block in 12.0 ms, at 1 place.\n");
+	assert_contains(printed, " UTC; 5 events: 0 dropped, 0 missed frees\n"
+"         then switched off (memleak = 0): what was freed after that is not known\n"
+"Cost ");
+	assert_contains(printed, "    in use at the switch-off: 20 bytes in 1 blocks\n");
+	assert_null(strstr(printed, "A longer trace"));
+	assert_null(strstr(printed, "not watched"));
+}
+
+static void text_with_a_gap_that_ended_unwatched(void **state)
+{
+	be_unwatched(1);
+	facts.end = RUN_DETACHED;
+	facts.ended_unwatched = true;
+	build(SYMBOLIZER);
+	assert_contains(print("text"),
+"         not watched from 5.0 ms to 6.0 ms (memleak = 0)\n"
+"         20 bytes in 1 block, live then, may have been freed: in no figure here\n"
+"         then switched off (memleak = 0): what was freed after that is not known\n"
+"Cost ");
+}
+
+static void assert_verdict(enum verdict expected, const char *first)
+{
+	first_line(first);
+	build(SYMBOLIZER);
+	assert_int_equal(model.verdict, expected);
+	model_release(&model);
+}
+
+#define PART "              Part of that time was not watched; nothing is known of it.\n\n"
+
+static void no_leak_with_a_gap_is_none_seen(void **state)
+{
+	the_three();
+	release(0x20, 6 * MS);
+	assert_verdict(VERDICT_NO_LEAK, "NO LEAK: three (pid 5120) freed all its blocks before");
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	heap_disown(&heap, gaps[0].to_ns);
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
+		       " allocated was freed.\n" PART);
+	build(SYMBOLIZER);
+	assert_contains(print("json"), "\"verdict\": \"no-leak-seen\"");
+	model_release(&model);
+	facts.launched = false;
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
+		       " allocated was freed.\n" PART);
+}
+
+static void no_leak_that_ended_unwatched_is_none_seen(void **state)
+{
+	the_three();
+	release(0x20, 6 * MS);
+	facts.end = RUN_DETACHED;
+	facts.ended_unwatched = true;
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
+		       " allocated was freed.\n\n");
+}
+
+static void nothing_allocated_but_for_a_gap(void **state)
+{
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	heap_disown(&heap, gaps[0].to_ns);
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: three (pid 5120) allocated"
+		       " nothing.\n" PART);
+}
+
+/* That they were freed must not be said. */
+static void no_leak_but_blocks_of_a_gap(void **state)
+{
+	const code_t stack[] = { code(PROGRAM, 0x1140) };
+
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	alloc(0x10, 20, 1 * MS, stack, 1);
+	heap_disown(&heap, gaps[0].to_ns);
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
+		       " allocated was live in a gap.\n" PART);
+	alloc(0x20, 20, 7 * MS, stack, 1);
+	release(0x20, 8 * MS);
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
+		       " allocated was freed, but for what was live in a gap.\n" PART);
+}
+
+static void samples_with_a_gap(void **state)
+{
+	be_sampled(2000);
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	heap_disown(&heap, 6 * MS);
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: 2 sampled blocks of three"
+		       " (pid 5120) were all freed.\n"
+		       "              Places that allocate little may have no sample.\n" PART);
+	build(SYMBOLIZER);
+	assert_contains(print("text"), "         not watched from 5.0 ms to 6.0 ms (memleak = 0)\n"
+"         about 5.57 KiB (+- 48 %) in about 4 blocks (2 sampled), live then, may have been freed:"
+" in no figure here\n");
+	assert_contains(printed, "    in use at exit: none of what was sampled\n"
+"  total heap usage: about 13 allocs, about 13 frees, about 4.53 KiB");
+	style.one_line = true;
+	assert_contains(print("json"), "\"unwatched_blocks\":4,\"unwatched_bytes\":5705,");
+}
+
+static void all_samples_are_of_a_gap(void **state)
+{
+	const code_t stack[] = { code(PROGRAM, 0x1140) };
+
+	facts.sample_bytes = 2000;
+	heap_sample(&heap, 2000);
+	alloc(0x10, 1000, 1 * MS, stack, 1);
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	heap_disown(&heap, 6 * MS);
+	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that was sampled of three"
+		       " (pid 5120) was live in a gap.\n" PART);
+}
+
+/* The same service, whose first minute has a gap at its end. */
+static void growth_since_the_last_gap(void **state)
+{
+	static const struct run_gap late[] = {
+		{ 1 * SECOND, 2 * SECOND }, { 59 * SECOND, 60 * SECOND },
+	};
+	const code_t grows[] = { code(LIBCXX, 0x1010), code(PROGRAM, 0x2000) };
+
+	be_a_service();
+	serve();
+	facts.gaps = late;
+	facts.nr_gaps = 2;
+	facts.duration_ns = 100 * SECOND;
+	heap_disown(&heap, 60 * SECOND);
+	for (uint64_t i = 0; i < 4000; i++)
+		alloc(0x100000 + i * 64, 48, 60 * SECOND + i * 10 * MS, grows, 2);
+	build(SYMBOLIZER);
+	assert_int_equal(model.verdict, VERDICT_GROWING);
+	print("text");
+	assert_contains(printed, "GROWING: 1 place (1) gained 192,000 bytes, +4,800 bytes/s, in all"
+" four quarters of the time since the last gap in the trace of orderd (pid 4711).\n");
+	assert_contains(printed,
+"         not watched in 2 gaps, 2.0 s in all (memleak = 0)\n"
+"         290,180 bytes in 6,021 blocks, live then, may have been freed: in no figure here\n");
+	assert_contains(printed, "\n1. GROWING 192,000 bytes in 4,000 blocks, +4,800 bytes/s\n");
+	assert_contains(printed, "   live after 72/80/92/100 s: 57,600 96,000 153,600 192,000 bytes\n");
+}
+
+static void json_with_gaps(void **state)
+{
+	be_unwatched(1);
+	build(SYMBOLIZER);
+	style.one_line = true;
+	assert_contains(print("json"), "\"duration_ns\":12000000,"
+"\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000}],\"attach_pause_ns\":0,");
+	assert_contains(printed, "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":47,"
+"\"live_blocks\":1,\"live_bytes\":7,\"peak_bytes\":60,\"unknown_frees\":1,\"missed_frees\":0,"
+"\"failed_allocs\":0,\"unwatched_blocks\":1,\"unwatched_bytes\":20},");
+	model_release(&model);
+	facts.nr_gaps = 3;
+	build(SYMBOLIZER);
+	assert_contains(print("json"), "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000},"
+"{\"from_ns\":8000000,\"to_ns\":10000000},{\"from_ns\":10500000,\"to_ns\":11000000}],");
+}
+
+static void json_that_ended_unwatched(void **state)
+{
+	the_three();
+	facts.end = RUN_DETACHED;
+	facts.ended_unwatched = true;
+	style.one_line = true;
+	build(SYMBOLIZER);
+	assert_contains(print("json"), "\"unwatched\":[{\"from_ns\":12000000,\"to_ns\":null}],");
+	assert_contains(printed, "\"exit\":null}");
+	model_release(&model);
+	facts.gaps = gaps;
+	facts.nr_gaps = 1;
+	build(SYMBOLIZER);
+	assert_contains(print("json"), "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000},"
+"{\"from_ns\":12000000,\"to_ns\":null}],");
+}
+
 static void formats(void **state)
 {
 	assert_string_equal(report_format_at(0)->name, "text");
@@ -754,7 +1015,14 @@ int main(void)
 		CASE(text_of_samples), CASE(text_of_samples_all_freed),
 		CASE(text_of_no_sample), CASE(rounded_units), CASE(json_of_samples),
 		CASE(json_of_the_three), CASE(json_indented), CASE(json_without_sites),
-		CASE(folded), CASE(formats),
+		CASE(folded), CASE(text_with_a_gap), CASE(text_with_several_gaps),
+		CASE(text_with_a_gap_in_which_nothing_lived), CASE(text_that_ended_unwatched),
+		CASE(text_with_a_gap_that_ended_unwatched), CASE(no_leak_with_a_gap_is_none_seen),
+		CASE(no_leak_that_ended_unwatched_is_none_seen),
+		CASE(nothing_allocated_but_for_a_gap), CASE(no_leak_but_blocks_of_a_gap),
+		CASE(samples_with_a_gap), CASE(all_samples_are_of_a_gap),
+		CASE(growth_since_the_last_gap), CASE(json_with_gaps),
+		CASE(json_that_ended_unwatched), CASE(formats),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);

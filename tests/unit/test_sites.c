@@ -193,6 +193,148 @@ static void quarters_of_any_length(void **state)
 	}
 }
 
+/* --- some time was not watched --- */
+
+static void disowned_is_as_if_it_had_never_been(void **state)
+{
+	const struct site *site;
+
+	intern(0, 0);
+	sites_alloc(sites, 0, 10, 5);
+	sites_alloc(sites, 0, 20, 6);
+	sites_free(sites, 0, 10, 5, 25);
+	sites_disown(sites, 0, 20);	/* while all that still waits to be counted */
+	site = sites_get(sites, 0);
+	assert_int_equal(site->allocs, 1);
+	assert_int_equal(site->frees, 1);
+	assert_int_equal(site->live_blocks, 0);
+	assert_int_equal(site->live_bytes, 0);
+	assert_int_equal(site->peak_bytes, 30);
+	assert_int_equal(site->lifetime_sum_ns, 20);
+}
+
+static void disowned_all_comes_again(void **state)
+{
+	intern(0, 0);
+	sites_alloc(sites, 0, 10, 5);
+	sites_disown(sites, 0, 10);
+	assert_int_equal(sites_get(sites, 0)->allocs, 0);
+	sites_alloc(sites, 0, 7, 50);
+	assert_int_equal(sites_get(sites, 0)->first_ns, 50);
+	assert_int_equal(sites_get(sites, 0)->last_ns, 50);
+	assert_int_equal(sites_get(sites, 0)->live_bytes, 7);
+}
+
+static void disowned_samples(void **state)
+{
+	const struct site_estimate *estimate;
+
+	sites_sample(sites, 1000);
+	intern(0, 0);
+	for (uint64_t i = 0; i < 100; i++)
+		sites_alloc(sites, 0, 13 * i, i);
+	estimate = sites_estimate(sites, 0);
+	assert_true(estimate->live.bytes > 0 && estimate->live.bytes_square > 0);
+	for (uint64_t i = 0; i < 100; i++)
+		sites_disown(sites, 0, 13 * i);
+	estimate = sites_estimate(sites, 0);
+	assert_int_equal(estimate->live.blocks, 0);
+	assert_int_equal(estimate->live.bytes, 0);
+	assert_int_equal(estimate->allocated.blocks, 0);
+	assert_int_equal(estimate->allocated.bytes, 0);
+	assert_true(!estimate->live.blocks_square && !estimate->live.bytes_square);
+	assert_true(!estimate->allocated.blocks_square && !estimate->allocated.bytes_square);
+	assert_true(estimate->peak_bytes > 0);
+}
+
+static void instants_begin_anew(void **state)
+{
+	uint64_t distance;
+
+	sites_begin_anew(sites, 5 * MS);	/* no site yet */
+	intern(0, 0);
+	for (uint64_t i = 1; i <= 40; i++) {
+		sites_alloc(sites, 0, 1, i);
+		sites_tick(sites, 5 * MS + i * 250 * MS);
+	}
+	assert_int_equal(sites_instants(sites, &distance), 10);
+	assert_int_equal(distance, 1000 * MS);
+	sites_begin_anew(sites, 11000 * MS);
+	assert_int_equal(sites_instants(sites, &distance), 0);
+	assert_int_equal(distance, 250 * MS);
+	for (size_t i = 0; i < SITE_INSTANTS; i++)
+		assert_int_equal(sites_instant_bytes(sites, 0)[i], 0);
+	sites_tick(sites, 10999 * MS);	/* a clock behind */
+	sites_tick(sites, 11249 * MS);
+	assert_int_equal(sites_instants(sites, &distance), 0);
+	sites_tick(sites, 11250 * MS);
+	assert_int_equal(sites_instants(sites, &distance), 1);
+	assert_int_equal(sites_instant_bytes(sites, 0)[0], 40);
+}
+
+static void a_late_tick_after_beginning_anew(void **state)
+{
+	uint64_t distance;
+
+	intern(0, 0);
+	sites_begin_anew(sites, 86400 * 1000 * MS);
+	sites_alloc(sites, 0, 3, 86400 * 1000 * MS);
+	sites_tick(sites, (86400 + 3600) * 1000 * MS);
+	assert_in_range(sites_instants(sites, &distance), 8, 16);
+	assert_true(distance * 17 > 3600 * 1000 * MS);
+	assert_true(distance * 8 <= 3600 * 1000 * MS);
+}
+
+/* As grows(), after a gap that ends at `since_ns`. */
+static bool grows_since(uint64_t since_ns, const int *spans, size_t nr)
+{
+	sites_begin_anew(sites, since_ns);
+	for (size_t i = 0; i < nr; i++) {
+		if (spans[i] > 0)
+			sites_alloc(sites, 0, (uint64_t)spans[i], 0);
+		if (spans[i] < 0)
+			sites_free(sites, 0, (uint64_t)-spans[i], 0, 0);
+		sites_tick(sites, since_ns + (i + 1) * 250 * MS);
+	}
+	return sites_growing(sites, 0);
+}
+
+static void growth_is_of_the_time_after(void **state)
+{
+	intern(0, 0);
+	assert_true(grows((int[]){ 5, 1, 1, 1 }, 4, 250 * MS));
+	sites_disown(sites, 0, 8);
+	assert_false(grows_since(5000 * MS, (int[]){ 0, 0, 0, 0 }, 4));
+	assert_false(grows_since(9000 * MS, (int[]){ 3, 0, 0, 0 }, 4));
+	sites_disown(sites, 0, 3);
+	assert_false(grows_since(20000 * MS, (int[]){ 1, 1, 1 }, 3));
+	sites_disown(sites, 0, 3);
+	assert_true(grows_since(30000 * MS, (int[]){ 5, 1, 1, 1 }, 4));
+}
+
+static void quarters_of_the_time_after(void **state)
+{
+	const uint64_t since = 7777;	/* ms */
+	struct site_quarters quarters;
+
+	intern(0, 0);
+	sites_tick(sites, 5000 * MS);
+	sites_begin_anew(sites, since * MS);
+	assert_false(sites_quarters(sites, 0, &quarters));
+	for (uint64_t ms = 10; ms <= 50000; ms += 10) {
+		sites_alloc(sites, 0, 1, (since + ms) * MS);
+		sites_tick(sites, (since + ms) * MS);
+		if (!sites_quarters(sites, 0, &quarters)) {
+			assert_true(ms < 1000);
+			continue;
+		}
+		assert_true(sites_growing(sites, 0));
+		assert_int_equal(quarters.end_ns[3], (since + ms) * MS);
+		for (size_t i = 0; i < 4; i++)
+			assert_int_equal(quarters.bytes[i], (quarters.end_ns[i] / MS - since) / 10);
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -205,6 +347,10 @@ int main(void)
 		CASE(not_growing_when_one_quarter_rests),
 		CASE(not_growing_when_it_shrinks_at_last), CASE(too_short_to_tell),
 		CASE(growing_for_long), CASE(quarters_of_any_length),
+		CASE(disowned_is_as_if_it_had_never_been), CASE(disowned_all_comes_again),
+		CASE(disowned_samples), CASE(instants_begin_anew),
+		CASE(a_late_tick_after_beginning_anew), CASE(growth_is_of_the_time_after),
+		CASE(quarters_of_the_time_after),
 	};
 
 	return cmocka_run_group_tests_name("sites", tests, NULL, NULL);

@@ -277,6 +277,45 @@ void heap_settle(struct heap *heap)
 	}
 }
 
+static void disown(struct heap *heap, const struct block *block)
+{
+	struct heap_totals *totals = &heap->totals;
+
+	sites_disown(heap->sites, block->site, block->size);
+	totals->allocs--;
+	totals->bytes_allocated -= block->size;
+	totals->live_blocks--;
+	totals->live_bytes -= block->size;
+	totals->unwatched_blocks++;
+	totals->unwatched_bytes += block->size;
+	if (heap->sample_bytes) {
+		struct estimate one = estimate_of(block->size, heap->sample_bytes);
+
+		estimate_take(&heap->estimate.allocated, &one);
+		estimate_take(&heap->estimate.live, &one);
+		estimate_add(&heap->unwatched, &one);
+	}
+}
+
+void heap_disown(struct heap *heap, uint64_t now_ns)
+{
+	struct ledger empty;
+	struct block block;
+	uint64_t cursor = 0;
+
+	heap_settle(heap);
+	if (ledger_init(&empty)) {
+		heap->totals.lost_events++;
+		return;
+	}
+	while (ledger_next(&heap->ledger, &cursor, &block))
+		disown(heap, &block);
+	ledger_deinit(&heap->ledger);
+	heap->ledger = empty;
+	heap->ticked_ns = now_ns;
+	sites_begin_anew(heap->sites, now_ns);
+}
+
 static int merge_site(struct heap *heap, struct heap *other, uint32_t id, uint32_t *out)
 {
 	const struct site *site = sites_get(other->sites, id);
@@ -325,6 +364,8 @@ static void merge_totals(struct heap_totals *totals, const struct heap_totals *o
 	totals->unknown_frees += other->unknown_frees;
 	totals->failed_allocs += other->failed_allocs;
 	totals->replaced_blocks += other->replaced_blocks;
+	totals->unwatched_blocks += other->unwatched_blocks;
+	totals->unwatched_bytes += other->unwatched_bytes;
 	totals->truncated_stacks += other->truncated_stacks;
 	totals->events += other->events;
 	totals->lost_events += other->lost_events;
@@ -334,6 +375,7 @@ static void merge_estimates(struct heap *heap, const struct heap *other)
 {
 	estimate_add(&heap->estimate.allocated, &other->estimate.allocated);
 	estimate_add(&heap->estimate.live, &other->estimate.live);
+	estimate_add(&heap->unwatched, &other->unwatched);
 	heap->estimate.peak_bytes += other->estimate.peak_bytes;
 	heap->replaced_blocks += other->replaced_blocks;
 }

@@ -24,6 +24,8 @@ struct heap_totals {
 	/* Allocations at an address still live: a free was missed.  The site of the old block
 	 * counts it, frees does not: live_blocks == allocs - frees - replaced_blocks. */
 	uint64_t replaced_blocks;
+	/* Blocks that were live while nothing was watched: in no other figure but the peak. */
+	uint64_t unwatched_blocks, unwatched_bytes;
 	uint64_t truncated_stacks;	/* allocations whose stack was longer than what is kept */
 	uint64_t events;
 	uint64_t lost_events;		/* for want of memory: the run is incomplete */
@@ -37,6 +39,7 @@ struct heap {
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every block is told */
 	struct site_estimate estimate;	/* sampling: of all sites together */
 	uint64_t replaced_blocks;	/* sampling: of them, as estimate.live.blocks */
+	struct estimate unwatched;	/* sampling: of those */
 	uint64_t ticked_ns;		/* the sites have been told the time up to here */
 	/* Blocks whose realloc has begun and not ended. */
 	struct {
@@ -63,6 +66,10 @@ void heap_event(struct heap *heap, const struct event *event);
 /* For who has events at hand, some eight ahead of their turn: see ledger_prefetch(). */
 void heap_prefetch(const struct heap *heap, taddr_t address);
 void heap_tick(struct heap *heap, uint64_t now_ns);
+
+/* Some time was not watched, and is over now: what of the blocks that were live has been freed is
+ * not known, so nothing is said of them any more. */
+void heap_disown(struct heap *heap, uint64_t now_ns);
 
 /* Adds all of another heap, which saw other addresses; both have been settled, and told of the same
  * time.  Peaks become sums, which are no less than the true ones.  What could not be added for

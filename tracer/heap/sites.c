@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../base/hash.h"
 #include "index.h"
@@ -48,6 +49,7 @@ struct sites {
 	uint64_t mean_bytes;		/* of sampling; 0: there is none */
 	struct index index;
 	uint64_t now_ns;		/* the latest time heard of */
+	uint64_t since_ns;		/* instants count from here */
 	uint64_t distance_ns;
 	uint32_t nr_instants;
 	uint32_t nr_changes;		/* so far; each waits for WAITING others */
@@ -217,6 +219,34 @@ void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_
 	*new_change(sites, id) = (struct change){ id, true, bytes, born_ns, now_ns };
 }
 
+void sites_disown(struct sites *sites, uint32_t id, uint64_t bytes)
+{
+	struct site *site = &sites->table.items[id];
+	struct site_estimate *estimate;
+	struct estimate one;
+
+	count_all(sites);
+	site->allocs--;
+	site->live_blocks--;
+	site->live_bytes -= bytes;
+	if (!sites->mean_bytes)
+		return;
+	estimate = &sites->estimates.items[id];
+	one = estimate_of(bytes, sites->mean_bytes);
+	estimate_take(&estimate->allocated, &one);
+	estimate_take(&estimate->live, &one);
+}
+
+void sites_begin_anew(struct sites *sites, uint64_t now_ns)
+{
+	if (sites->table.nr)
+		memset(sites->instants.items, 0,
+		       sites->table.nr * sizeof(*sites->instants.items));
+	sites->since_ns = sites->now_ns = now_ns;
+	sites->distance_ns = FIRST_DISTANCE_NS;
+	sites->nr_instants = 0;
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -301,7 +331,8 @@ void sites_tick(struct sites *sites, uint64_t now_ns)
 {
 	if (now_ns > sites->now_ns)
 		sites->now_ns = now_ns;
-	while (now_ns >= (sites->nr_instants + 1) * sites->distance_ns) {
+	while (sites->now_ns - sites->since_ns >=
+	       (sites->nr_instants + 1) * sites->distance_ns) {
 		if (sites->nr_instants == SITE_INSTANTS)
 			halve(sites);
 		else
@@ -315,10 +346,10 @@ bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out)
 	if (sites->nr_instants < QUARTERS)
 		return false;
 	for (uint64_t i = 0; i < QUARTERS - 1; i++) {
-		uint64_t end_ns = sites->now_ns / QUARTERS * (i + 1);
+		uint64_t end_ns = (sites->now_ns - sites->since_ns) / QUARTERS * (i + 1);
 		uint64_t nearest = (end_ns + sites->distance_ns / 2) / sites->distance_ns;
 
-		out->end_ns[i] = nearest * sites->distance_ns;
+		out->end_ns[i] = sites->since_ns + nearest * sites->distance_ns;
 		out->bytes[i] = sites->instants.items[id].bytes[nearest - 1];
 	}
 	out->end_ns[QUARTERS - 1] = sites->now_ns;

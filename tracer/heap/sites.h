@@ -47,13 +47,17 @@ int sites_intern(struct sites *sites, uint32_t function, uint32_t stack, uint32_
 void sites_alloc(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t now_ns);
 void sites_free(struct sites *sites, uint32_t id, uint64_t bytes, uint64_t born_ns,
 		uint64_t now_ns);
+/* A live block, which may or may not have been freed meanwhile: as if it had never been. */
+void sites_disown(struct sites *sites, uint32_t id, uint64_t bytes);
+/* Growth, and the instants that tell it, are of the time from here on. */
+void sites_begin_anew(struct sites *sites, uint64_t now_ns);
 /* Adds what was counted at a site of another table, which has been told of the same time.  The peak
  * becomes the sum of both, which is no less than the true one. */
 void sites_join(struct sites *sites, uint32_t id, struct sites *others, uint32_t other);
 /* To be called often (once a tick); takes an instant when one is due. */
 void sites_tick(struct sites *sites, uint64_t now_ns);
 
-/* Live bytes at the ends of the four quarters of the run so far: the first three at the
+/* Live bytes at the ends of the four quarters of the time since the beginning: the first three at the
  * instants nearest to them, the last one now.  False where less than four instants were
  * taken, since then nothing can be said. */
 struct site_quarters {
@@ -65,7 +69,7 @@ bool sites_quarters(struct sites *sites, uint32_t id, struct site_quarters *out)
  * chance explains. */
 bool sites_growing(struct sites *sites, uint32_t id);
 
-/* The instants taken so far: nr of them, the i-th at (i + 1) * distance. */
+/* The instants taken so far: nr of them, the i-th at (i + 1) * distance from the beginning. */
 uint32_t sites_instants(const struct sites *sites, uint64_t *out_distance_ns);
 /* Live bytes at each of the SITE_INSTANTS; 0 at those to come. */
 const uint64_t *sites_instant_bytes(const struct sites *sites, uint32_t id);

@@ -128,6 +128,23 @@ static int learn_module(struct probe *probe, const struct module *module)
 	return error ? error : functions_find(&probe->functions, module);
 }
 
+static int learn_modules(struct probe *probe)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < probe->modules.nr; i++) {
+		const struct module *module = probe->modules.items[i];
+
+		if (module->fresh)
+			error = learn_module(probe, module);
+		else if (probe->slotless && module->alive)
+			error = slots_add_module(&probe->breakpoints.slots,
+						 &probe->process->memory, module);
+	}
+	probe->slotless = false;
+	return error;
+}
+
 /* All of a module is explored before it is patched; again where it was closed in the middle. */
 static int explore(struct probe *probe)
 {
@@ -153,9 +170,8 @@ int probe_prepare(struct probe *probe)
 	probe->maps_stale = false;
 	forget_closed(probe);
 	error = rebuild_map(probe);
-	for (size_t i = 0; !error && i < probe->modules.nr; i++)
-		if (probe->modules.items[i]->fresh)
-			error = learn_module(probe, probe->modules.items[i]);
+	if (!error)
+		error = learn_modules(probe);
 	if (!error)
 		error = explore(probe);
 	functions_relate(&probe->functions);
@@ -565,6 +581,43 @@ int probe_disarm(struct probe *probe)
 	return error ? error : failed;
 }
 
+static void forget_patches(struct probe *probe)
+{
+	for (size_t i = 0; i < probe->modules.nr; i++)
+		forget_functions(probe, probe->modules.items[i]);
+	breakpoints_deinit(&probe->breakpoints);
+	probe->slotless = true;
+}
+
+/* They would be taken for calls that begin at the same depth later. */
+static void forget_calls(struct process *process)
+{
+	for (size_t i = 0; i < process->threads.nr; i++)
+		if (process->threads.items[i]->calls)
+			*process->threads.items[i]->calls = (struct calls){ .nr = 0 };
+}
+
+void probe_rest(struct probe *probe)
+{
+	probe_finish(probe);
+	if (probe->jump)
+		probe->stats.dropped += jump_dropped(probe->jump);
+	jump_destroy(probe->jump);
+	probe->jump = NULL;
+	probe->has_loader = probe->wants_hold = false;
+	forget_patches(probe);
+	forget_calls(probe->process);
+}
+
+void probe_wake(struct probe *probe)
+{
+	probe->no_jump = NULL;
+	probe->stats.unsampled = 0; /* they are found again */
+	/* Where it has never been armed, that of probe_create() will do. */
+	if (!probe->jump)
+		make_jump(probe);
+}
+
 void probe_leave_child(const struct probe *probe, struct process *child)
 {
 	if (probe->jump && jump_leave_child(probe->jump, child))
@@ -579,7 +632,8 @@ void probe_finish(struct probe *probe)
 
 uint64_t probe_dropped(const struct probe *probe)
 {
-	return probe->stats.missed + (probe->jump ? jump_dropped(probe->jump) : 0);
+	return probe->stats.missed + probe->stats.dropped +
+	       (probe->jump ? jump_dropped(probe->jump) : 0);
 }
 
 uint64_t probe_memory_bytes(const struct probe *probe)

@@ -10,6 +10,7 @@
  *     probe_look      the loader waits for us: look at the modules
  *     probe_settle    before anything that keeps a thread's pc: a signal, a detach
  *     probe_disarm    all threads held: every byte and every pc as without us
+ *     probe_rest      after probe_disarm: nothing is watched until probe_wake
  *     probe_finish    no event comes any more
  *
  * One thread, but for the callbacks of probe_options.  Functions return 0 or -errno.
@@ -64,6 +65,7 @@ struct probe_stats {
 	uint64_t walks, frames;		/* stacks taken */
 	uint64_t complex_walks;		/* of them, by libunwind for want of a rule */
 	uint64_t lost_walks;		/* of them, that ended before the outermost frame */
+	uint64_t dropped;		/* events lost before the last probe_rest() */
 	uint64_t missed;		/* calls whose end could not be watched */
 	uint64_t unarmed;		/* functions that could not be probed */
 	uint64_t unsampled;		/* functions that sampling leaves alone: they may throw */
@@ -87,6 +89,7 @@ struct probe {
 	uint32_t looking_at;		/* request of the loader that probe_look() serves */
 	bool wants_hold;		/* probe_arm() is due */
 	bool has_loader;		/* the loader tells of new modules */
+	bool slotless;			/* probe_rest() has taken the slots of known modules */
 	bool maps_stale;		/* a stack led into memory we do not know */
 };
 
@@ -135,6 +138,10 @@ bool probe_trap_pending(const struct probe *probe, const struct thread *thread);
 void probe_tick(struct probe *probe);
 
 int probe_disarm(struct probe *probe);
+/* All threads held, nothing of ours in the target any more; all that was recorded is told of.
+ * probe_wake() makes it ready for probe_prepare(). */
+void probe_rest(struct probe *probe);
+void probe_wake(struct probe *probe);
 /* Nothing of ours is mapped any more in a fork child, whose one thread is held. */
 void probe_leave_child(const struct probe *probe, struct process *child);
 void probe_finish(struct probe *probe);

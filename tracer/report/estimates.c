@@ -74,5 +74,7 @@ void estimates_of_all(struct model *model)
 	model->totals.bytes_allocated = estimate->allocated.bytes;
 	model->totals.live_bytes = estimate->live.bytes;
 	model->totals.peak_bytes = estimate->peak_bytes;
+	model->totals.unwatched_blocks = estimate_whole(model->heap->unwatched.blocks);
+	model->totals.unwatched_bytes = model->heap->unwatched.bytes;
 	model->errors = errors_of(estimate);
 }

@@ -89,14 +89,29 @@ static json_t *started(const struct run_facts *facts)
 	return json_string(buffer);
 }
 
+static json_t *gaps(const struct run_facts *facts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < facts->nr_gaps; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o}",
+			"from_ns", whole(facts->gaps[i].from_ns),
+			"to_ns", whole(facts->gaps[i].to_ns)));
+	if (facts->ended_unwatched)
+		json_array_append_new(list, json_pack("{s:o, s:n}",
+			"from_ns", whole(facts->duration_ns), "to_ns"));
+	return list;
+}
+
 static json_t *run(const struct model *model)
 {
 	const struct run_facts *facts = model->facts;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
 			 "engine", text(facts->engine),
 			 "sample_bytes", whole(facts->sample_bytes), "started", started(facts),
 			 "duration_ns", whole(facts->duration_ns),
+			 "unwatched", gaps(facts),
 			 "attach_pause_ns", whole(facts->attach_pause_ns),
 			 "detach_pause_ns", whole(facts->detach_pause_ns),
 			 "stops", whole(facts->stops), "events", whole(model->totals.events),
@@ -130,7 +145,7 @@ static json_t *heap(const struct model *model)
 {
 	const struct heap_totals *totals = &model->totals;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "allocs", whole(totals->allocs), "frees", whole(totals->frees),
 			 "bytes_allocated", whole(totals->bytes_allocated),
 			 "live_blocks", whole(totals->live_blocks),
@@ -138,7 +153,9 @@ static json_t *heap(const struct model *model)
 			 "peak_bytes", whole(totals->peak_bytes),
 			 "unknown_frees", whole(totals->unknown_frees),
 			 "missed_frees", whole(totals->replaced_blocks),
-			 "failed_allocs", whole(totals->failed_allocs));
+			 "failed_allocs", whole(totals->failed_allocs),
+			 "unwatched_blocks", whole(totals->unwatched_blocks),
+			 "unwatched_bytes", whole(totals->unwatched_bytes));
 }
 
 static json_t *memory(const struct run_facts *facts)

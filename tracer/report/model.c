@@ -169,8 +169,8 @@ static enum verdict judge(const struct model *model)
 		return VERDICT_GROWING;
 	if (model->nr_sites)
 		return VERDICT_UNFREED;
-	return !facts->sample_bytes && facts->launched && facts->end != RUN_DETACHED ? VERDICT_NO_LEAK :
-							       VERDICT_NO_LEAK_SEEN;
+	return !facts->sample_bytes && facts->launched && facts->end != RUN_DETACHED &&
+	       !facts->nr_gaps ? VERDICT_NO_LEAK : VERDICT_NO_LEAK_SEEN;
 }
 
 static int build(struct model *model, size_t top)

@@ -37,6 +37,11 @@ struct run_module {
 	size_t build_id_bytes;
 };
 
+/* A time in which nothing was watched: memleak = 0. */
+struct run_gap {
+	uint64_t from_ns, to_ns;
+};
+
 struct run_facts {
 	pid_t pid;
 	char *const *command;		/* NULL terminated */
@@ -44,14 +49,18 @@ struct run_facts {
 	const char *name;		/* short, for messages: base name of the program */
 	bool launched;
 	unsigned execs;
-	enum run_end end;
+	enum run_end end;		/* RUN_DETACHED also where the end was not watched */
 	int end_value;			/* exit code or signal */
 
 	const char *engine;		/* "break" */
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call was told */
 	uint64_t unsampled;		/* functions that sampling has to leave alone */
 	struct timespec started;	/* CLOCK_REALTIME, at the attach */
-	uint64_t duration_ns, attach_pause_ns, detach_pause_ns;
+	uint64_t duration_ns;		/* up to the last instant that was watched */
+	uint64_t attach_pause_ns, detach_pause_ns;
+	const struct run_gap *gaps;	/* in between */
+	size_t nr_gaps;
+	bool ended_unwatched;		/* nothing was watched after the duration */
 	uint64_t stops;			/* breakpoint stops */
 	uint64_t stopped_ns;		/* time the target's threads spent in them, estimated */
 	uint64_t dropped;		/* events known to be lost by the engine */

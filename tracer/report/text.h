@@ -39,7 +39,7 @@ void text_end(const struct text *text, const char *preposition, const char *conj
 bool text_is_sampled(const struct text *text);
 const char *text_about(const struct text *text);	/* "about ", or nothing */
 struct words text_number(const struct text *text, uint64_t number);
-struct words text_rate(const struct text *text, uint64_t bytes);	/* over the whole trace */
+struct words text_rate(const struct text *text, uint64_t bytes);	/* since it is watched */
 
 /* "20 bytes in 1 block", "about 1.20 GiB (+- 3 %) in about 2,400 blocks (212 sampled)". */
 struct text_amount {

@@ -20,9 +20,12 @@ struct words text_number(const struct text *text, uint64_t number)
 	return text_is_sampled(text) ? units_about(number) : units_number(number);
 }
 
+/* What grows has been watched since the last gap. */
 struct words text_rate(const struct text *text, uint64_t bytes)
 {
-	uint64_t ns = text->model->facts->duration_ns;
+	const struct run_facts *facts = text->model->facts;
+	uint64_t since_ns = facts->nr_gaps ? facts->gaps[facts->nr_gaps - 1].to_ns : 0;
+	uint64_t ns = facts->duration_ns - since_ns;
 	struct words words;
 
 	if (!text_is_sampled(text))

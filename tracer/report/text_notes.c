@@ -49,7 +49,8 @@ static void put_longer(const struct text *text)
 {
 	uint64_t seconds = (text->model->facts->duration_ns + 50000000) / 100000000;
 
-	if (text->model->facts->end != RUN_DETACHED || !seconds || seconds > LONGEST_ADVISED_S)
+	if (text->model->facts->end != RUN_DETACHED ||
+	    text->model->facts->ended_unwatched || !seconds || seconds > LONGEST_ADVISED_S)
 		return;
 	fprintf(text->out, "      A longer trace tells %s: -d %" PRIu64 "\n",
 		text->model->nr_growing ? "a cache that is filling from one without a bound" :

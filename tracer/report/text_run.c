@@ -33,6 +33,50 @@ static void put_traced(const struct text *text)
 		units_count(model->totals.replaced_blocks, "missed free").text);
 }
 
+static uint64_t gaps_ns(const struct run_facts *facts)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < facts->nr_gaps; i++)
+		sum += facts->gaps[i].to_ns - facts->gaps[i].from_ns;
+	return sum;
+}
+
+static void put_unwatched(const struct text *text)
+{
+	const struct model *model = text->model;
+	const struct text_amount amount = {
+		.bytes = model->totals.unwatched_bytes,
+		.bytes_error = estimate_bytes_error(&model->heap->unwatched),
+		.blocks = model->totals.unwatched_blocks,
+		.samples = model->heap->totals.unwatched_blocks,
+	};
+
+	if (!amount.blocks)
+		return;
+	fputs(INDENT, text->out);
+	text_amount(text, &amount);
+	fputs(", live then, may have been freed: in no figure here\n", text->out);
+}
+
+/* What memleak = 0 has hidden. */
+static void put_gaps(const struct text *text)
+{
+	const struct run_facts *facts = text->model->facts;
+
+	if (facts->nr_gaps == 1)
+		fprintf(text->out, INDENT "not watched from %s to %s (memleak = 0)\n",
+			units_time(facts->gaps[0].from_ns).text,
+			units_time(facts->gaps[0].to_ns).text);
+	else if (facts->nr_gaps)
+		fprintf(text->out, INDENT "not watched in %s, %s in all (memleak = 0)\n",
+			units_count(facts->nr_gaps, "gap").text, units_time(gaps_ns(facts)).text);
+	put_unwatched(text);
+	if (facts->ended_unwatched)
+		fputs(INDENT "then switched off (memleak = 0): what was freed after that is not"
+		      " known\n", text->out);
+}
+
 static void put_sampled(const struct text *text)
 {
 	const struct model *model = text->model;
@@ -106,7 +150,7 @@ static const char *end_word(const struct run_facts *facts)
 		[RUN_LOST] = "its end",
 	};
 
-	return words[facts->end];
+	return facts->ended_unwatched ? "the switch-off" : words[facts->end];
 }
 
 static void put_estimates(const struct text *text, const char *since)
@@ -148,12 +192,14 @@ static void put_summary(const struct text *text)
 	if (totals->unknown_frees)
 		fprintf(text->out, "        also freed: %s %s\n",
 			units_count(totals->unknown_frees, "block").text,
+			facts->nr_gaps ? "not seen allocated" :
 			facts->launched ? "never seen allocated" : "from before the attach");
 }
 
 void text_run(const struct text *text)
 {
 	put_traced(text);
+	put_gaps(text);
 	put_sampled(text);
 	put_oddities(text);
 	put_cost(text);

@@ -50,8 +50,9 @@ static void put_growing(const struct text *text)
 	put_places(text, true);
 	fputs(" gained ", text->out);
 	text_bytes(text, &amount);
-	fprintf(text->out, ", %s, in all four quarters of the trace of ",
-		text_rate(text, model->growing_bytes).text);
+	fprintf(text->out, ", %s, in all four quarters of the %s of ",
+		text_rate(text, model->growing_bytes).text,
+		model->facts->nr_gaps ? "time since the last gap in the trace" : "trace");
 	put_target(text);
 	fputs(".\n         A cache that is filling looks the same as one without a bound, or as a"
 	      " leak.\n", text->out);
@@ -119,32 +120,52 @@ static void put_no_leak(const struct text *text)
 static void put_no_leak_sampled(const struct text *text)
 {
 	uint64_t samples = text->model->heap->totals.allocs;
+	bool any_before = text->model->totals.unwatched_blocks;
 
 	put_label(text, TEXT_BOLD, "NO LEAK SEEN");
 	fprintf(text->out, " in %s: ", units_time(text->model->facts->duration_ns).text);
 	if (samples)
 		fprintf(text->out, "%s of ", units_count(samples, "sampled block").text);
 	else
-		fputs("no allocation of ", text->out);
+		fputs(any_before ? "all that was sampled of " : "no allocation of ", text->out);
 	put_target(text);
 	if (samples)
 		fprintf(text->out, " %s freed.\n              Places that allocate little may have no"
 			" sample.\n", samples == 1 ? "was" : "were all");
+	else if (any_before)
+		fputs(" was live in a gap.\n", text->out);
 	else
 		fprintf(text->out, " was sampled: nothing can be said of it.\n              One sample is"
 			" drawn in %s on average: a smaller --sample, or none, sees more.\n",
 			units_size(text->model->facts->sample_bytes).text);
 }
 
+/* What was live in a gap may have been freed in it. */
 static void put_no_leak_seen(const struct text *text)
 {
-	bool any = text->model->totals.allocs;
+	bool any = text->model->totals.allocs, any_before = text->model->totals.unwatched_blocks;
 
 	put_label(text, TEXT_BOLD, "NO LEAK SEEN");
 	fprintf(text->out, " in %s: %s", units_time(text->model->facts->duration_ns).text,
-		any ? "all that " : "");
+		any || any_before ? "all that " : "");
 	put_target(text);
-	fputs(any ? " allocated was freed.\n" : " allocated nothing.\n", text->out);
+	if (any)
+		fprintf(text->out, " allocated was freed%s.\n",
+			any_before ? ", but for what was live in a gap" : "");
+	else
+		fputs(any_before ? " allocated was live in a gap.\n" : " allocated nothing.\n",
+		      text->out);
+}
+
+static void put_seen(const struct text *text)
+{
+	if (text_is_sampled(text))
+		put_no_leak_sampled(text);
+	else
+		put_no_leak_seen(text);
+	if (text->model->facts->nr_gaps)
+		fputs("              Part of that time was not watched; nothing is known of it.\n",
+		      text->out);
 }
 
 static void put_incomplete(const struct text *text)
@@ -175,8 +196,6 @@ void text_verdict(const struct text *text)
 		put_unfreed(text);
 	if (model->verdict == VERDICT_NO_LEAK)
 		put_no_leak(text);
-	if (model->verdict == VERDICT_NO_LEAK_SEEN && text_is_sampled(text))
-		put_no_leak_sampled(text);
-	else if (model->verdict == VERDICT_NO_LEAK_SEEN)
-		put_no_leak_seen(text);
+	if (model->verdict == VERDICT_NO_LEAK_SEEN)
+		put_seen(text);
 }

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One small function a kind of value. */
+#include "option_values.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/probe.h"
+#include "target/procfs.h"
+
+#define SAMPLE_LEAST 1024
+#define SAMPLE_MOST (1l << 30)
+
+#define TOO_MANY "so many cannot be given"
+
+const struct option option_table[] = {
+	{ "pid", required_argument, NULL, 'p' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "format", required_argument, NULL, OPTION_FORMAT },
+	{ "follow-forks", no_argument, NULL, 'f' },
+	{ "engine", required_argument, NULL, OPTION_ENGINE },
+	{ "sample", required_argument, NULL, OPTION_SAMPLE },
+	{ "top", required_argument, NULL, 'n' },
+	{ "stack-depth", required_argument, NULL, 'k' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
+	{ "debug-dir", required_argument, NULL, OPTION_DEBUG_DIR },
+	{ "stats", no_argument, NULL, OPTION_STATS },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char *set_number(const char *value, long least, long most, long *out)
+{
+	static char allowed[80];
+	char *end;
+
+	errno = 0;
+	*out = strtol(value, &end, 10);
+	if (!errno && end != value && !*end && *out >= least && *out <= most)
+		return NULL;
+	snprintf(allowed, sizeof(allowed), "a number from %ld to %ld is needed", least, most);
+	return allowed;
+}
+
+static const char *set_duration(struct options *options, const char *value)
+{
+	char *end;
+	double seconds = strtod(value, &end), unit = 1;
+
+	if (*end == 'm')
+		unit = 60;
+	else if (*end == 'h')
+		unit = 3600;
+	if (end != value && *end && strchr("smh", *end))
+		end++;
+	seconds *= unit;
+	if (end == value || *end || !(seconds >= 0.001 && seconds <= 1e9))
+		return "a time such as 90, 90s, 5m, 1h or 0.5 is needed";
+	options->duration_ns = (uint64_t)(seconds * 1e9);
+	return NULL;
+}
+
+static const char *add_pid(struct options *options, const char *value)
+{
+	long pid, leader;
+	const char *wrong = set_number(value, 1, INT32_MAX, &pid);
+
+	if (wrong)
+		return wrong;
+	if (options->nr_pids == OPTIONS_MAX)
+		return TOO_MANY;
+	leader = procfs_status_number((pid_t)pid, "Tgid");
+	if (leader < 0)
+		return "no such process";
+	if (leader == getpid())
+		return "that is memtrace itself";
+	for (size_t i = 0; i < options->nr_pids; i++)
+		if (options->pids[i] == leader)
+			return NULL;
+	options->pids[options->nr_pids++] = (pid_t)leader;
+	return NULL;
+}
+
+static const char *add_format(struct options *options, const char *value)
+{
+	static const char allowed[] = "text, json or folded is needed, then perhaps :FILE";
+	const char *colon = strchr(value, ':');
+	size_t length = colon ? (size_t)(colon - value) : strlen(value);
+	struct option_format *format = &options->formats[options->nr_formats];
+	char name[32];
+
+	if (options->nr_formats == OPTIONS_MAX)
+		return TOO_MANY;
+	if (length >= sizeof(name) || (colon && !colon[1]))
+		return allowed;
+	memcpy(name, value, length);
+	name[length] = '\0';
+	format->format = report_format_find(name);
+	if (!format->format)
+		return allowed;
+	format->file = colon ? colon + 1 : NULL;
+	options->nr_formats++;
+	return NULL;
+}
+
+static const char *set_unwinder(struct options *options, const char *value)
+{
+	if (!strcmp(value, unwinder_rules.name))
+		options->unwinder = &unwinder_rules;
+	else if (!strcmp(value, unwinder_libunwind.name))
+		options->unwinder = &unwinder_libunwind;
+	else
+		return "rules or libunwind is needed";
+	return NULL;
+}
+
+static const char *set_engine(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[ENGINE_AUTO] = "auto", [ENGINE_JUMP] = "jump", [ENGINE_BREAK] = "break",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		options->engine = (enum engine)i;
+		return NULL;
+	}
+	return "auto, jump or break is needed";
+}
+
+/* How often a number of bytes is to be doubled; -1: that is no unit. */
+static int doublings(const char *unit)
+{
+	static const char *const units[] = { "", "K", "M", "G" };
+
+	for (int i = 0; i < 4; i++)
+		if (!strcmp(unit, units[i]))
+			return 10 * i;
+	return -1;
+}
+
+static const char *set_sample(struct options *options, const char *value)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+	int shift = doublings(end);
+
+	if (end == value || shift < 0 || number < 1 || number > SAMPLE_MOST ||
+	    number << shift < SAMPLE_LEAST || number << shift > SAMPLE_MOST)
+		return "a number of bytes from 1K to 1G is needed, such as 512K";
+	options->sample_bytes = (uint64_t)number << shift;
+	return NULL;
+}
+
+static const char *add_debug_dir(struct options *options, const char *value)
+{
+	if (options->nr_debug_dirs == OPTIONS_MAX)
+		return TOO_MANY;
+	if (access(value, R_OK | X_OK))
+		return strerror(errno);
+	options->debug_dirs[options->nr_debug_dirs++] = value;
+	return NULL;
+}
+
+static const char *set_top(struct options *options, const char *value)
+{
+	long number;
+	const char *wrong = set_number(value, 0, INT32_MAX, &number);
+
+	if (!wrong)
+		options->top = (size_t)number;
+	return wrong;
+}
+
+static const char *set_depth(struct options *options, const char *value)
+{
+	long number;
+	const char *wrong = set_number(value, 1, WALK_DEPTH_MAX, &number);
+
+	if (!wrong)
+		options->depth = (uint32_t)number;
+	return wrong;
+}
+
+uint64_t option_mark(int option)
+{
+	const struct option *entry = option_table;
+
+	while (entry->name && entry->val != option)
+		entry++;
+	return 1ull << (entry - option_table);
+}
+
+const char *option_set_flag(struct options *options, int option, bool on)
+{
+	switch (option) {
+	case 'f': options->follow_forks = on; return NULL;
+	case OPTION_STATS: options->stats = on; return NULL;
+	case 'q': options->level = on ? MESSAGE_QUIET : MESSAGE_NORMAL; return NULL;
+	case 'v': options->level = on ? MESSAGE_VERBOSE : MESSAGE_NORMAL; return NULL;
+	default: return OPTION_UNKNOWN;
+	}
+}
+
+const char *option_set(struct options *options, int option, const char *value)
+{
+	switch (option) {
+	case 'p': return add_pid(options, value);
+	case 'd': return set_duration(options, value);
+	case 'o': options->output = value; return NULL;
+	case OPTION_FORMAT: return add_format(options, value);
+	case 'n': return set_top(options, value);
+	case 'k': return set_depth(options, value);
+	case 'c': options->config = value; return NULL;
+	case OPTION_ENGINE: return set_engine(options, value);
+	case OPTION_SAMPLE: return set_sample(options, value);
+	case OPTION_UNWINDER: return set_unwinder(options, value);
+	case OPTION_DEBUG_DIR: return add_debug_dir(options, value);
+	default: return option_set_flag(options, option, true);
+	}
+}
+
+const char *option_set_memleak(struct options *options, const char *value)
+{
+	if (strcmp(value, "0") && strcmp(value, "1"))
+		return "0 or 1 is needed";
+	options->memleak = *value == '1';
+	return NULL;
+}
