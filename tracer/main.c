@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/message.h"
+#include "guard.h"
 #include "options.h"
 #include "output.h"
 #include "probe/allocators.h"
@@ -70,6 +71,8 @@ static int status_of_command(struct trace *trace)
 		return facts->end_value;
 	if (facts->end == RUN_KILLED)
 		return 128 + facts->end_value;
+	if (guard_is_gone())
+		return EXIT_FAILED;	/* nobody asks */
 	status = trace_await_command(trace);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -106,16 +109,16 @@ static int run(const struct options *options, struct symbolizer *symbolizer)
 	return status;
 }
 
-static int trace_as_asked(const struct options *options)
+static int trace_as_asked(void *owner)
 {
+	const struct options *options = owner;
 	struct symbolizer *symbolizer;
 	int status;
 
-	message_set_level(options->level);
 	if (start_symbolizer(options, &symbolizer))
 		return EXIT_FAILED;
 	raise_descriptor_limit();
-	signals_install(options->command);
+	signals_install(options->command, NULL);
 	status = run(options, symbolizer);
 	symbolizer_stop(symbolizer);
 	return status;
@@ -134,7 +137,8 @@ int main(int argc, char **argv)
 	case OPTIONS_WRONG:
 		break;
 	case OPTIONS_RUN:
-		status = trace_as_asked(&options);
+		message_set_level(options.level);
+		status = guard_run(trace_as_asked, &options, options.command);
 		break;
 	}
 	options_release(&options);

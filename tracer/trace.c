@@ -14,13 +14,22 @@
 #include "base/clock.h"
 #include "base/message.h"
 #include "dispatch.h"
+#include "guard.h"
 #include "progress.h"
 #include "signals.h"
 #include "target/procfs.h"
+#include "target/rescue.h"
 
 /* Runs as short as this are worth a finer clock. */
 #define SHORT_NS 2000000000
 #define LAST_NS 2000000000
+
+static taddr_t original_pc(const struct process *process, taddr_t pc)
+{
+	const struct run *run = process->run;
+
+	return run && run->probe ? probe_original_pc(run->probe, pc) : 0;
+}
 
 void trace_init(struct trace *trace, const struct options *options,
 		struct symbolizer *symbolizer)
@@ -31,6 +40,7 @@ void trace_init(struct trace *trace, const struct options *options,
 	signals_tick_every(trace->tick_ms);
 	switch_init(&trace->memleak, options);
 	targets_init(&trace->targets);
+	rescue_prepare(&trace->targets, original_pc);
 	files_init(&trace->files, symbolizer);
 }
 
@@ -39,6 +49,7 @@ void trace_deinit(struct trace *trace)
 	for (size_t i = 0; i < trace->runs.nr; i++)
 		run_destroy(trace->runs.items[i]);
 	free(trace->runs.items);
+	rescue_forgo();
 	targets_deinit(&trace->targets);
 	files_deinit(&trace->files);
 	placement_stop(trace->placement);
@@ -76,17 +87,31 @@ static void refuse(const struct trace *trace, const char *target, const struct r
 		      run->probe->no_jump);
 }
 
-/* A tracer that was killed lets go of its targets at the very end of its own: it has no memory by
- * then, but it is still their tracer. */
-static void await_dying_tracer(pid_t pid)
+/* A memtrace whose guard was killed is about to leave; and whoever was killed itself lets go of its
+ * targets at the very end: it has no memory by then, but it is still their tracer. */
+static bool is_leaving(pid_t tracer)
+{
+	char *exe, *parents;
+	bool orphaned;
+
+	if (procfs_status_number(tracer, "VmSize") < 0)
+		return true;
+	exe = procfs_exe(tracer);
+	parents = procfs_exe((pid_t)procfs_status_number(tracer, "PPid"));
+	orphaned = guard_is_child(tracer) && exe && (!parents || strcmp(exe, parents));
+	free(exe);
+	free(parents);
+	return orphaned;
+}
+
+static void await_leaving_tracer(pid_t pid)
 {
 	const struct timespec pause = { .tv_nsec = 5000000 };
 	uint64_t began_ns = clock_ns();
 	long tracer;
 
 	while ((tracer = procfs_status_number(pid, "TracerPid")) > 0 &&
-	       procfs_status_number((pid_t)tracer, "VmSize") < 0 &&
-	       clock_ns() - began_ns < LAST_NS)
+	       is_leaving((pid_t)tracer) && clock_ns() - began_ns < LAST_NS)
 		nanosleep(&pause, NULL);
 }
 
@@ -101,7 +126,7 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		error = add_run(trace, process, &run);
 	if (error)
 		return error;
-	await_dying_tracer(pid);
+	await_leaving_tracer(pid);
 	error = attach_run(trace, run);
 	snprintf(name, sizeof(name), "pid %d", pid);
 	if (error == -ENOTSUP)
@@ -116,11 +141,18 @@ static int attach_pid(struct trace *trace, pid_t pid)
 	return 0;
 }
 
+/* In the child. */
+static void restore_signals(void)
+{
+	signals_restore();
+	rescue_restore_signals();
+}
+
 static int launch(struct trace *trace)
 {
 	struct process *process;
 	struct run *run;
-	int error = process_launch(&trace->targets, trace->options->command, signals_restore,
+	int error = process_launch(&trace->targets, trace->options->command, restore_signals,
 				   &process);
 
 	if (error) {
@@ -269,7 +301,7 @@ int trace_await_command(struct trace *trace)
 		return process->end == STOP_EXITED ? process->end_value << 8 : process->end_value;
 
 	while (waitpid(process->pid, &status, 0) < 0)
-		if (errno != EINTR)
+		if (errno != EINTR || guard_is_gone())
 			return -errno;
 	return status;
 }

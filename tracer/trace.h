@@ -41,7 +41,8 @@ int trace_start(struct trace *trace);
 /* Until all targets have ended, the duration is over, or the user ends it; detaches. */
 void trace_loop(struct trace *trace);
 
-/* Of a command that was let go before its end: waits for it.  Its wait status. */
+/* Of a command that was let go before its end: waits for it, as long as somebody waits for us.  Its
+ * wait status. */
 int trace_await_command(struct trace *trace);
 
 #endif

@@ -400,6 +400,11 @@ class Trace:
                                             env=environment(env), **options)
         CHILDREN.append(self.process)
 
+    def tracer(self):
+        """The id of the process that traces; process.pid is the one that waits for it."""
+        pid = self.process.pid
+        return int(until(lambda: read(f"/proc/{pid}/task/{pid}/children"), "the tracer").split()[0])
+
     def stderr(self):
         return read(self.files[1], "rb").decode("utf-8", "replace")
 

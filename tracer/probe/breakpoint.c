@@ -14,14 +14,19 @@ void breakpoints_deinit(struct breakpoints *breakpoints)
 	*breakpoints = (struct breakpoints){ 0 };
 }
 
-/* The place of an address, or the free place where it belongs. */
+/* The place of an address in a table, or the free place where it belongs. */
+static struct breakpoint *place_in(struct breakpoint *table, size_t room, taddr_t address)
+{
+	size_t i = hash_u64(address) & (room - 1);
+
+	while (table[i].address && table[i].address != address)
+		i = (i + 1) & (room - 1);
+	return &table[i];
+}
+
 static struct breakpoint *place_of(const struct breakpoints *breakpoints, taddr_t address)
 {
-	size_t i = hash_u64(address) & (breakpoints->room - 1);
-
-	while (breakpoints->table[i].address && breakpoints->table[i].address != address)
-		i = (i + 1) & (breakpoints->room - 1);
-	return &breakpoints->table[i];
+	return place_in(breakpoints->table, breakpoints->room, address);
 }
 
 struct breakpoint *breakpoint_find(const struct breakpoints *breakpoints, taddr_t address)
@@ -34,24 +39,27 @@ struct breakpoint *breakpoint_find(const struct breakpoints *breakpoints, taddr_
 	return place->address ? place : NULL;
 }
 
-/* Moves all but one module's into a table with so much room. */
+/* Moves all but one module's into a table with at least as much room.  Whole before it is there:
+ * a crash handler may look into it at any time (target/rescue.h). */
 static int rebuild(struct breakpoints *breakpoints, size_t room, uint32_t without_module)
 {
 	struct breakpoint *old = breakpoints->table;
-	size_t old_room = breakpoints->room;
 	struct breakpoint *table = calloc(room, sizeof(*table));
+	size_t nr = 0;
 
 	if (!table)
 		return -ENOMEM;
-	breakpoints->table = table;
-	breakpoints->room = room;
-	breakpoints->nr = 0;
-	for (size_t i = 0; i < old_room; i++) {
+	for (size_t i = 0; i < breakpoints->room; i++) {
 		if (!old[i].address || old[i].module == without_module)
 			continue;
-		*place_of(breakpoints, old[i].address) = old[i];
-		breakpoints->nr++;
+		*place_in(table, room, old[i].address) = old[i];
+		nr++;
 	}
+	breakpoints->table = table;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	breakpoints->room = room;
+	breakpoints->nr = nr;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	free(old);
 	return 0;
 }

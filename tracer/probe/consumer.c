@@ -152,13 +152,16 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* Signals are the tracing thread's. */
+/* Signals are the tracing thread's, but for those of a crash: see target/rescue.h. */
 static int start_thread(struct consumer *consumer)
 {
+	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	sigset_t all, before;
 	int error;
 
 	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&consumer->thread, NULL, run, consumer);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -559,6 +559,13 @@ void probe_settle(struct probe *probe, struct thread *thread)
 	(void)thread_set_pc(thread, pc);
 }
 
+taddr_t probe_original_pc(const struct probe *probe, taddr_t pc)
+{
+	const struct breakpoint *again;
+
+	return breakpoint_original_pc(&probe->breakpoints, pc, &again);
+}
+
 bool probe_trap_pending(const struct probe *probe, const struct thread *thread)
 {
 	arch_regs regs;

@@ -129,6 +129,9 @@ size_t probe_nr_armed(const struct probe *probe);
 /* False: the trap is the target's own. */
 bool probe_trap(struct probe *probe, struct thread *thread);
 void probe_settle(struct probe *probe, struct thread *thread);
+/* Where a thread that stands in a breakpoint's slot stands in the original code; 0: it does not.
+ * Async-signal-safe. */
+taddr_t probe_original_pc(const struct probe *probe, taddr_t pc);
 
 /* The thread has hit a breakpoint, but an INTERRUPT of ours overtook it: the SIGTRAP is queued
  * behind the stop at hand.  Were the breakpoint taken away now, it would kill the target. */

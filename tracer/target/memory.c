@@ -111,9 +111,13 @@ int memory_patch(struct memory *memory, taddr_t address, const void *bytes, size
 	if (!memread_exact(&memory->read, address, patch.original, nr_bytes))
 		return -EFAULT;
 	memcpy(patch.patched, bytes, nr_bytes);
+	/* Known before it is there: see rescue.h. */
+	memory->patches.items[memory->patches.nr] = patch;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	memory->patches.nr++;
 	error = write_bytes(memory->fd, memory->tid, address, bytes, nr_bytes);
-	if (!error)
-		memory->patches.items[memory->patches.nr++] = patch;
+	if (error)
+		memory->patches.nr--;
 	return error;
 }
 
@@ -144,6 +148,11 @@ static int undo_all(const struct memory *memory, int fd, pid_t tid)
 			error = failed;
 	}
 	return error;
+}
+
+int memory_undo_one(const struct memory *memory, const struct patch *patch)
+{
+	return undo_one(patch, memory->fd, memory->tid);
 }
 
 int memory_undo(struct memory *memory)

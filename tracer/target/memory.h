@@ -7,7 +7,7 @@
  * Every write keeps the original bytes, so that one call undoes them all, in this process or
  * in a copy of it that fork has made.
  *
- * One thread.  Functions return 0 or -errno.
+ * One thread.  Functions return 0 or -errno.  Undoing is async-signal-safe (rescue.h).
  */
 #ifndef MEMTRACE_TARGET_MEMORY_H
 #define MEMTRACE_TARGET_MEMORY_H
@@ -37,6 +37,7 @@ struct memory {
 
 /* tid is any live thread of the process: with a dead leader /proc/PID/mem does not work. */
 int memory_open(struct memory *memory, pid_t tid);
+
 void memory_close(struct memory *memory);
 
 /* Writes at most PATCH_BYTES_MAX bytes and remembers what was there. */
@@ -48,6 +49,9 @@ int memory_write(struct memory *memory, taddr_t address, const void *bytes, size
 /* Writes the original bytes of all patches back, the last one first, and forgets them.
  * Memory that is gone meanwhile (a library closed) is passed over. */
 int memory_undo(struct memory *memory);
+
+/* One of them, at once; it stays known. */
+int memory_undo_one(const struct memory *memory, const struct patch *patch);
 
 /* The same in the copy that a fork child has; the patches stay known. */
 int memory_undo_in_child(const struct memory *memory, pid_t child);

@@ -42,10 +42,10 @@ def traced(*command, options=()):
     target.expect("ready")
     with unharmed(target.pid):
         few = attach(target.pid, *options)
-        consumers = 1 - len(threads(few.process.pid))
+        consumers = 1 - len(threads(few.tracer()))
         few.stop()
         trace = attach(target.pid, *options, **view())
-        consumers += len(threads(trace.process.pid))
+        consumers += len(threads(trace.tracer()))
         target.go()
         truth = target.truth()
         report = trace.stop()
