@@ -165,7 +165,7 @@ static bool are_symbols(const struct symbolizer *symbolizer, const struct elf_sy
 			size_t nr)
 {
 	for (size_t i = 0; i < nr; i++)
-		if (symbols[i].name >= symbolizer->nr_names)
+		if (symbols[i].name >= symbolizer->nr_names || symbols[i].kind > SYMBOL_DATA)
 			return false;
 	return true;
 }
@@ -204,6 +204,7 @@ static int fill_module(const struct wire_module *module, const struct elf_segmen
 		.position_independent = module->position_independent,
 		.has_interpreter = module->has_interpreter,
 		.has_dynamic = module->has_dynamic,
+		.has_exceptions = module->has_exceptions,
 		.build_id_bytes = module->build_id_bytes,
 		.segments = copy(segments, module->nr_segments, sizeof(*segments)),
 		.nr_segments = module->nr_segments,

@@ -45,6 +45,7 @@ static int append_module(const struct module *module, const struct wanted *wante
 	}
 	described->nr_segments = (uint32_t)segments.nr;
 	described->nr_symbols = (uint32_t)symbols.nr;
+	described->has_exceptions = symbols.has_exceptions;
 	if (!ret && (wire_append(body, described, sizeof(*described)) ||
 		     wire_append(body, segments.items, segments.nr * sizeof(*segments.items)) ||
 		     wire_append(body, symbols.items, symbols.nr * sizeof(*symbols.items))))

@@ -51,9 +51,16 @@ struct elf_segment {		/* one PT_LOAD */
 	uint32_t unused;	/* no padding: sent as it is */
 };
 
+enum elf_symbol_kind {
+	SYMBOL_GLOBAL,		/* a function, global or weak */
+	SYMBOL_LOCAL,		/* a function of one source file's */
+	SYMBOL_INDIRECT,	/* chosen at run time (ifunc): not its code's address */
+	SYMBOL_DATA,		/* no function */
+};
+
 struct elf_symbol {
 	uint32_t name;		/* index into config.names */
-	uint32_t unused;
+	uint32_t kind;		/* enum elf_symbol_kind */
 	uint64_t vaddr;
 	uint64_t size_bytes;	/* 0 where the file does not say */
 };
@@ -66,14 +73,15 @@ struct elf_module {
 	bool position_independent;	/* ET_DYN */
 	bool has_interpreter;		/* PT_INTERP: a dynamically linked program */
 	bool has_dynamic;		/* PT_DYNAMIC */
+	bool has_exceptions;		/* it refers to what throws or catches them */
 	uint8_t build_id[BUILD_ID_MAX];
 	size_t build_id_bytes;		/* 0: none */
 	char version[32];		/* of a C library: "glibc 2.36", "musl"; else empty */
 	struct elf_segment *segments;	/* in file order */
 	size_t nr_segments;
-	struct elf_symbol *symbols;	/* of config.names, as far as the file defines them as
-					 * global or weak functions (.dynsym, .symtab); the same
-					 * vaddr may come under several names, a pair only once */
+	struct elf_symbol *symbols;	/* of config.names, as far as the file defines them
+					 * (.dynsym, .symtab); the same vaddr may come under
+					 * several names, a pair only once */
 	size_t nr_symbols;
 	int rules_fd;			/* sealed memory file in the form of rules.h; -1: none */
 };

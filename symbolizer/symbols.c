@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * One pass over each symbol table, with a binary search in the names wanted.  Indirect functions
- * are left out: their value is the address of a resolver.
- */
+/* One pass over each symbol table, with a binary search in the names wanted. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,21 +28,57 @@ int wanted_init(struct wanted *wanted, const char *const *names, size_t nr_names
 	return 0;
 }
 
-static bool is_candidate(const GElf_Sym *symbol)
+/* False: it is not defined here, or nothing that has a name of its own. */
+static bool kind_of(const GElf_Sym *symbol, enum elf_symbol_kind *out)
 {
-	int binding = GELF_ST_BIND(symbol->st_info);
+	bool local = GELF_ST_BIND(symbol->st_info) == STB_LOCAL;
 
-	return GELF_ST_TYPE(symbol->st_info) == STT_FUNC && symbol->st_value &&
-	       symbol->st_shndx != SHN_UNDEF &&
-	       (binding == STB_GLOBAL || binding == STB_WEAK || binding == STB_GNU_UNIQUE);
+	if (!symbol->st_value || symbol->st_shndx == SHN_UNDEF)
+		return false;
+	switch (GELF_ST_TYPE(symbol->st_info)) {
+	case STT_FUNC:
+		*out = local ? SYMBOL_LOCAL : SYMBOL_GLOBAL;
+		return true;
+	case STT_GNU_IFUNC:
+		*out = SYMBOL_INDIRECT;
+		return true;
+	case STT_NOTYPE:
+	case STT_OBJECT:
+		*out = SYMBOL_DATA;
+		return true;
+	default:
+		return false;
+	}
 }
 
-static bool is_known(const struct symbols *symbols, uint32_t name, uint64_t vaddr)
+static struct elf_symbol *find_known(const struct symbols *symbols, uint32_t name, uint64_t vaddr)
 {
 	for (size_t i = 0; i < symbols->nr; i++)
 		if (symbols->items[i].name == name && symbols->items[i].vaddr == vaddr)
-			return true;
-	return false;
+			return &symbols->items[i];
+	return NULL;
+}
+
+static int add(const struct elf_symbol *symbol, struct symbols *out)
+{
+	struct elf_symbol *known = find_known(out, symbol->name, symbol->vaddr);
+
+	if (known && symbol->kind < known->kind)
+		known->kind = symbol->kind;
+	if (known || out->nr >= SYMBOLS_MAX)
+		return 0;
+	if (ARRAY_GROW(out))
+		return -ENOMEM;
+	out->items[out->nr++] = *symbol;
+	return 0;
+}
+
+/* What is referred to where an exception is thrown or runs through code that cares: the runtime of
+ * C++, Rust, Ada, D...  That of C alone is for cleanups at pthread_exit(3). */
+static bool is_of_exceptions(const char *name)
+{
+	return name[0] && (!strcmp(name, "__cxa_throw") ||
+			   (strstr(name, "_personality") && strcmp(name, "__gcc_personality_v0")));
 }
 
 static int consider(const struct wanted *wanted, const char *name, const GElf_Sym *symbol,
@@ -53,18 +86,20 @@ static int consider(const struct wanted *wanted, const char *name, const GElf_Sy
 {
 	struct wanted_name key = { .name = name };
 	const struct wanted_name *found;
+	enum elf_symbol_kind kind;
 
-	if (!name || !is_candidate(symbol))
+	if (!name)
+		return 0;
+	out->has_exceptions |= is_of_exceptions(name);
+	if (!kind_of(symbol, &kind))
 		return 0;
 	found = bsearch(&key, wanted->items, wanted->nr, sizeof(key), compare_names);
-	if (!found || is_known(out, found->index, symbol->st_value) || out->nr >= SYMBOLS_MAX)
+	if (!found)
 		return 0;
-	if (ARRAY_GROW(out))
-		return -ENOMEM;
-	out->items[out->nr++] = (struct elf_symbol){
-		.name = found->index, .vaddr = symbol->st_value, .size_bytes = symbol->st_size,
-	};
-	return 0;
+	return add(&(struct elf_symbol){
+		.name = found->index, .kind = kind, .vaddr = symbol->st_value,
+		.size_bytes = symbol->st_size,
+	}, out);
 }
 
 static int search_section(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,

@@ -16,13 +16,14 @@ struct wanted {			/* names, sorted for the search */
 struct symbols {
 	struct elf_symbol *items;
 	size_t nr, room;
+	bool has_exceptions;	/* as in struct elf_module */
 };
 
 /* The strings stay the caller's.  0 or -ENOMEM. */
 int wanted_init(struct wanted *wanted, const char *const *names, size_t nr_names);
 
-/* Global and weak functions of .dynsym and of .symtab, which may lie in a separate debug file
- * or in mini debug information.  The caller frees items. */
+/* Those of .dynsym and of .symtab, which may lie in a separate debug file or in mini debug
+ * information.  The caller frees items. */
 int symbols_find(const struct module *module, const struct wanted *wanted, struct symbols *out);
 
 #endif

@@ -52,7 +52,7 @@ struct wire_message {
 
 struct wire_module {
 	uint32_t id, nr_segments, nr_symbols, build_id_bytes;
-	uint8_t position_independent, has_interpreter, has_dynamic, unused[5];
+	uint8_t position_independent, has_interpreter, has_dynamic, has_exceptions, unused[4];
 	uint8_t build_id[BUILD_ID_MAX];
 	char version[32];
 };

@@ -2,6 +2,7 @@
 /* memtrace: finds leaks in running processes.  Options, attach or launch, trace, report. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -35,11 +36,35 @@ static bool is_in_a_hurry(void)
 	return signals_end_requests() > 1;
 }
 
+static int add_function(const struct option_function *function)
+{
+	char *name = strndup(function->name, function->name_bytes);
+	unsigned argument = function->argument ? function->argument - 1 : AGENT_NO_SIZE;
+	int error = -ENOMEM;
+
+	if (name)
+		error = allocators_add(name, function->is_free ? CALL_FREE : CALL_ALLOC, argument);
+	free(name);
+	return error;
+}
+
+/* Before the symbolizer is started, which is told the names. */
+static int add_functions(const struct options *options)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < options->nr_functions; i++)
+		error = add_function(&options->functions[i]);
+	if (error)
+		message_error("--alloc and --free: %s", strerror(-error));
+	return error;
+}
+
 static int start_symbolizer(const struct options *options, struct symbolizer **out)
 {
 	const struct symbolizer_config config = {
 		.names = allocator_symbols(),
-		.nr_names = allocator_functions_nr,
+		.nr_names = allocator_functions_nr(),
 		.debug_dirs = options->debug_dirs,
 		.nr_debug_dirs = options->nr_debug_dirs,
 		.give_up = is_in_a_hurry,
@@ -115,7 +140,7 @@ static int trace_as_asked(void *owner)
 	struct symbolizer *symbolizer;
 	int status;
 
-	if (start_symbolizer(options, &symbolizer))
+	if (add_functions(options) || start_symbolizer(options, &symbolizer))
 		return EXIT_FAILED;
 	raise_descriptor_limit();
 	signals_install(options->command, NULL);

@@ -24,6 +24,8 @@ const struct option option_table[] = {
 	{ "follow-forks", no_argument, NULL, 'f' },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
 	{ "sample", required_argument, NULL, OPTION_SAMPLE },
+	{ "alloc", required_argument, NULL, OPTION_ALLOC },
+	{ "free", required_argument, NULL, OPTION_FREE },
 	{ "top", required_argument, NULL, 'n' },
 	{ "stack-depth", required_argument, NULL, 'k' },
 	{ "config", required_argument, NULL, 'c' },
@@ -171,6 +173,49 @@ static const char *add_debug_dir(struct options *options, const char *value)
 	return NULL;
 }
 
+/* "::" is no colon of ours: that name is not one of the symbol table's. */
+static const char *split_function(const char *value, struct option_function *out)
+{
+	const char *colon = strrchr(value, ':');
+	size_t bytes = colon ? (size_t)(colon - value) : strlen(value);
+	long argument = 1;
+
+	if (strcspn(value, "(<> ,") < strlen(value) || strstr(value, "::"))
+		return "a function of C++ or Rust is needed by its mangled name, as nm shows it";
+	if (!bytes || memchr(value, ':', bytes))
+		return "the name of a function is needed, then perhaps :NUMBER of an argument";
+	if (colon && set_number(colon + 1, 0, AGENT_ARGUMENTS, &argument))
+		return "arguments count from 1 to 6, which are those in registers; --alloc NAME:0: none "
+		       "is the size";
+	out->name = value;
+	out->name_bytes = bytes;
+	out->argument = (unsigned)argument;
+	return NULL;
+}
+
+static bool is_same_name(const struct option_function *a, const struct option_function *b)
+{
+	return a->name_bytes == b->name_bytes && !memcmp(a->name, b->name, a->name_bytes);
+}
+
+static const char *add_function(struct options *options, const char *value, bool is_free)
+{
+	struct option_function function = { .is_free = is_free };
+	const char *wrong = split_function(value, &function);
+
+	if (wrong)
+		return wrong;
+	if (is_free && !function.argument)
+		return "which argument is the pointer? they count from 1";
+	for (size_t i = 0; i < options->nr_functions; i++)
+		if (is_same_name(&options->functions[i], &function))
+			return "this function has been given before";
+	if (options->nr_functions == OPTIONS_MAX)
+		return TOO_MANY;
+	options->functions[options->nr_functions++] = function;
+	return NULL;
+}
+
 static const char *set_top(struct options *options, const char *value)
 {
 	long number;
@@ -223,6 +268,8 @@ const char *option_set(struct options *options, int option, const char *value)
 	case 'c': options->config = value; return NULL;
 	case OPTION_ENGINE: return set_engine(options, value);
 	case OPTION_SAMPLE: return set_sample(options, value);
+	case OPTION_ALLOC: return add_function(options, value, false);
+	case OPTION_FREE: return add_function(options, value, true);
 	case OPTION_UNWINDER: return set_unwinder(options, value);
 	case OPTION_DEBUG_DIR: return add_debug_dir(options, value);
 	default: return option_set_flag(options, option, true);

@@ -24,6 +24,13 @@ struct option_format {
 	const char *file;	/* NULL: where the report goes */
 };
 
+struct option_function {
+	const char *name;	/* name_bytes of it */
+	size_t name_bytes;
+	bool is_free;
+	unsigned argument;	/* from 1: the size, 0: there is none; or the pointer */
+};
+
 struct options {
 	pid_t pids[OPTIONS_MAX];
 	size_t nr_pids;
@@ -34,6 +41,8 @@ struct options {
 	size_t nr_formats;
 	const char *debug_dirs[OPTIONS_MAX];
 	size_t nr_debug_dirs;
+	struct option_function functions[OPTIONS_MAX];	/* --alloc and --free */
+	size_t nr_functions;
 	enum engine engine;
 	bool follow_forks;
 	bool stats;

@@ -24,7 +24,7 @@ static const char *allocator_name(const struct run *run)
 
 		/* Another allocator than the C library's is the one that is used. */
 		if (function->armed && function->kind->call != CALL_LOADER &&
-		    (!best || best->file->elf.version[0]))
+		    !function->kind->is_named && (!best || best->file->elf.version[0]))
 			best = function->module;
 	}
 	if (!best)

@@ -15,6 +15,7 @@
 #include "base/message.h"
 #include "dispatch.h"
 #include "guard.h"
+#include "missing.h"
 #include "progress.h"
 #include "signals.h"
 #include "target/procfs.h"
@@ -138,6 +139,7 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		return error;
 	}
 	progress_attached(run);
+	missing_tell(run, false);
 	return 0;
 }
 
@@ -286,6 +288,9 @@ void trace_loop(struct trace *trace)
 	for (size_t i = 0; i < trace->runs.nr; i++)
 		detach_run(trace, trace->runs.items[i]);
 	free_last(trace);
+	/* Of a command only now: at its start it has no library yet. */
+	if (trace->options->command)
+		missing_tell(trace->runs.items[0], true);
 	progress_detached(trace);
 }
 

@@ -79,7 +79,7 @@ int main(int argc, char **argv)
 {
 	struct options options = { .depth = 64, .unwinder = &unwinder_both };
 	const struct symbolizer_config config = {
-		.names = allocator_symbols(), .nr_names = allocator_functions_nr,
+		.names = allocator_symbols(), .nr_names = allocator_functions_nr(),
 	};
 	struct symbolizer *symbolizer;
 	int word = 1;

@@ -149,6 +149,7 @@ static void test_unmovable(void **state)
 	assert_int_equal(plan(NULL), DETOUR_UNMOVABLE);
 	FUNCTION(PROLOGUE "\x90\xc3");
 	functions_room[0].kind = &throwing;
+	functions_room[0].throws = true;
 	assert_int_equal(plan(NULL), DETOUR_THROWS);
 	FUNCTION(PROLOGUE "\x06\xc3");		/* no instruction in 64-bit code */
 	assert_int_equal(plan(NULL), DETOUR_UNDECODABLE);

@@ -42,6 +42,8 @@
 #define AGENT_THREADS 2048		/* a power of two */
 #define AGENT_THREAD_PROBES 8
 #define AGENT_CALLS 8
+#define AGENT_FUNCTIONS 4096u
+#define AGENT_ARGUMENTS 6u		/* in registers */
 #define AGENT_FRAMES 512
 #define AGENT_SMALL_FRAMES 64
 #define AGENT_CACHES 4
@@ -220,11 +222,21 @@ struct agent_state {
 
 /* The values of enum allocator_call, which the agent cannot include. */
 struct agent_function {
-	uint32_t index;			/* into the probe's table; below 4096 */
+	uint16_t index;			/* into the probe's table; below AGENT_FUNCTIONS */
+	uint8_t is_pool;		/* its blocks' addresses have ADDRESS_POOL */
+	uint8_t unused;
 	uint8_t call;
-	uint8_t size_argument, pointer_argument;	/* 0 to 3 */
+	uint8_t size_argument, pointer_argument;	/* below AGENT_ARGUMENTS, or AGENT_NO_SIZE */
 	uint8_t may_nest;		/* of a free: tell when it ends */
 };
+
+/* No argument says how large a block is: each counts as one byte. */
+#define AGENT_NO_SIZE 0xff
+
+static inline taddr_t agent_pool_bit(const struct agent_function *function)
+{
+	return function->is_pool ? ADDRESS_POOL : 0;
+}
 
 /* As a stub pushes them; the return address of the call lies behind them. */
 struct agent_registers {

@@ -31,9 +31,10 @@ struct hook {
 	taddr_t pointer;		/* of the block to be resized or freed, or where it goes */
 };
 
+/* rax lies between the fourth and the fifth. */
 static uint64_t argument(const struct agent_registers *regs, unsigned number)
 {
-	return (&regs->rdi)[number & 3];
+	return number < AGENT_ARGUMENTS ? (&regs->rdi)[number + (number > 3)] : 0;
 }
 
 static bool is_resize(const struct agent_function *function)
@@ -45,6 +46,8 @@ static uint64_t size_of(const struct agent_registers *regs, const struct agent_f
 {
 	uint64_t size = argument(regs, function->size_argument), product;
 
+	if (function->size_argument == AGENT_NO_SIZE)
+		return 1;
 	if (function->call != AGENT_CALL_ALLOC_ARRAY && function->call != AGENT_CALL_RESIZE_ARRAY)
 		return size;
 	if (__builtin_mul_overflow(size, argument(regs, function->size_argument - 1u), &product))
@@ -89,6 +92,15 @@ static uint32_t wrap_to_hide(const struct hook *hook)
 	return hook->function->may_nest ? wrap(hook, 0) : 0;
 }
 
+/* A block of a pool may be freed by the allocator below, which is asked for the other one then.
+ * Not the other way round: of a block of the pool's that was not drawn nobody knows that it lies
+ * where one of the allocator's begins. */
+static bool take_sampled(taddr_t address)
+{
+	return agent_sampled_take(address) ||
+	       (!(address & ADDRESS_POOL) && agent_sampled_take(address | ADDRESS_POOL));
+}
+
 static bool is_forsaken(void)
 {
 	if (AGENT_LIKELY(!agent_is_forsaken()))
@@ -104,7 +116,10 @@ static uint32_t before_free(const struct agent_registers *regs,
 	bool is_sampling = agent_state.sample_bytes;
 	struct hook hook;
 
-	if (!pointer || (is_sampling && !agent_sampled_take(pointer)) || is_forsaken())
+	if (!pointer)
+		return 0;
+	pointer |= agent_pool_bit(function);
+	if ((is_sampling && !take_sampled(pointer)) || is_forsaken())
 		return 0;
 	open_hook(&hook, regs, function, fp);
 	if (is_nested(&hook))
@@ -126,7 +141,7 @@ static uint32_t before_resize(const struct hook *hook)
 
 	if (agent_state.sample_bytes) {
 		tell = is_drawn(hook) ? AGENT_TELL_NEW : 0;
-		if (agent_sampled_take(hook->pointer))
+		if (take_sampled(hook->pointer))
 			tell |= AGENT_TELL_OLD;
 		if (!tell)
 			return wrap_to_hide(hook);
@@ -166,10 +181,18 @@ uint32_t agent_before(const struct agent_registers *regs, const struct agent_fun
 	return before_alloc(&hook);
 }
 
-/* posix_memalign has just written it, and returns an int; 0: it has failed. */
-static taddr_t block_at(taddr_t pointer, uint64_t result)
+/* 0: it has failed.  posix_memalign has just written it, and returns an int; pools may have other
+ * words for a failure, which are no addresses. */
+static taddr_t block_of(const struct agent_registers *regs, const struct agent_function *function,
+			uint64_t result)
 {
-	return (uint32_t)result ? 0 : *(const volatile taddr_t *)(uintptr_t)pointer;
+	taddr_t pointer = argument(regs, function->pointer_argument);
+
+	if (function->call == AGENT_CALL_ALLOC_INTO)
+		return (uint32_t)result ? 0 : *(const volatile taddr_t *)(uintptr_t)pointer;
+	if (function->is_pool && result)
+		return result < ADDRESS_POOL ? result | ADDRESS_POOL : 0;
+	return result;
 }
 
 /* The block is there, or the call has failed, or it was a realloc() to nothing. */
@@ -238,8 +261,7 @@ void agent_after(const struct agent_registers *regs, const struct agent_function
 	tell = pop(thread, sp);
 	if (!tell || function->call == AGENT_CALL_FREE)
 		return;
-	if (function->call == AGENT_CALL_ALLOC_INTO)
-		result = block_at(argument(regs, function->pointer_argument), result);
+	result = block_of(regs, function, result);
 	if (result && tell & AGENT_TELL_NEW)
 		node = agent_stack_node(thread, sp, fp);
 	tell_all(regs, function, tell, result, node);

@@ -24,6 +24,10 @@
 typedef uint64_t taddr_t;
 typedef uint64_t code_t;
 
+/* Set in the address of a block of a function that the user has named: such blocks may lie in
+ * others, at the same address.  Events and the heap tell the two apart by it. */
+#define ADDRESS_POOL (1ull << 47)
+
 /* Below a stack pointer, and left as it is: System V ABI, AMD64 supplement, 3.2.2. */
 #define RED_ZONE_BYTES 128
 

@@ -25,6 +25,7 @@ enum event_kind {
 };
 
 /*
+ * Addresses of blocks of functions that the user has named have ADDRESS_POOL set.
  * RESIZE_END: address != 0: the block is now there.  address == 0 and size == 0: realloc(p, 0)
  * freed it.  address == 0 and size != 0: it failed and the old block lives.
  */

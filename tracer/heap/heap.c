@@ -133,11 +133,20 @@ static void on_alloc(struct heap *heap, const struct event *event)
 	heap->totals.truncated_stacks += event->truncated;
 }
 
+/* Of who frees a block, or resizes it, that block is meant first; else the one that the other
+ * kind of allocator has there.  A wrapper's block may be freed by free(), and its free() be given
+ * one of malloc's. */
+static bool remove_block(struct heap *heap, taddr_t address, struct block *out)
+{
+	return ledger_remove(&heap->ledger, address, out) ||
+	       ledger_remove(&heap->ledger, address ^ ADDRESS_POOL, out);
+}
+
 static void on_free(struct heap *heap, const struct event *event)
 {
 	struct block block;
 
-	if (ledger_remove(&heap->ledger, event->address, &block))
+	if (remove_block(heap, event->address, &block))
 		count_free(heap, &block, event->time_ns, &heap->totals.frees);
 	else
 		heap->totals.unknown_frees++;
@@ -176,7 +185,7 @@ static void on_resize_begin(struct heap *heap, const struct event *event)
 		heap->totals.lost_events++;
 		return;
 	}
-	if (!ledger_remove(&heap->ledger, event->old_address, &held.block))
+	if (!remove_block(heap, event->old_address, &held.block))
 		return;
 	if (heap->held.nr == HELD_MOST)
 		give_up_one(heap, event->time_ns);
@@ -188,7 +197,8 @@ static bool take_held(struct heap *heap, const struct event *event, struct block
 	for (size_t i = heap->held.nr; i-- > 0;) {
 		struct held_block *held = &heap->held.items[i];
 
-		if (held->tid != event->tid || held->block.address != event->old_address)
+		if (held->tid != event->tid ||
+		    (held->block.address ^ event->old_address) & ~ADDRESS_POOL)
 			continue;
 		*out = held->block;
 		*held = heap->held.items[--heap->held.nr];

@@ -6,6 +6,9 @@
  * and failed calls count nowhere but in failed_allocs.  While a realloc is under way its old
  * block is held apart, since another thread may be given its address before we see it end.
  *
+ * A block of a pool (ADDRESS_POOL) may begin where the block begins that the pool has it from: both
+ * are live then.
+ *
  * One thread.  Bytes as asked for; times in ns since the attach.
  */
 #ifndef MEMTRACE_HEAP_H

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The allocation functions by name: what each one takes, gives and means.  A constant table;
- * its rows' symbols are what the symbolizer is asked to look for.
+ * The allocation functions by name: what each one takes, gives and means.  A table of those that
+ * are known and of those that the user has named; its rows' symbols are what the symbolizer is
+ * asked to look for.  Constant once the symbolizer has been started.
  */
 #ifndef MEMTRACE_PROBE_ALLOCATORS_H
 #define MEMTRACE_PROBE_ALLOCATORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "../agent/agent.h"
+
+#define ALLOCATORS_NAMED_MAX 64		/* by the user */
 
 enum allocator_call {
 	CALL_ALLOC,	/* size in size_argument; result: the block */
@@ -23,10 +29,13 @@ struct allocator_function {
 	const char *symbol;
 	const char *name;	/* as reports show it */
 	enum allocator_call call;
-	uint8_t size_argument, pointer_argument;	/* counted from 0 */
-	uint8_t needs_malloc;	/* counts only in a module that defines malloc: libstdc++'s
+	uint8_t size_argument, pointer_argument;	/* counted from 0; or AGENT_NO_SIZE */
+	bool needs_malloc;	/* counts only in a module that defines malloc: libstdc++'s
 				 * operator new calls malloc and is not an allocator's */
-	uint8_t throws;		/* an exception may leave it */
+	bool throws;		/* an exception may leave it */
+	bool may_be_local;	/* no program means anything else by that name */
+	bool is_named;		/* by the user */
+	bool is_pool;		/* its blocks may lie in other functions' blocks (ADDRESS_POOL) */
 };
 
 static inline int allocator_resizes(const struct allocator_function *function)
@@ -35,8 +44,13 @@ static inline int allocator_resizes(const struct allocator_function *function)
 }
 
 /* In the order in which a name is chosen where several stand for one address. */
-extern const struct allocator_function allocator_functions[];
-extern const size_t allocator_functions_nr;
+const struct allocator_function *allocator_function(size_t number);
+size_t allocator_functions_nr(void);
+
+/* A function that the user has named: CALL_ALLOC, of a size in `argument` (from 0, or
+ * AGENT_NO_SIZE), or CALL_FREE, of the pointer in it.  A name that is known means this one from
+ * now on.  The name is copied, and kept for good.  0, -ENOMEM or -ENOSPC. */
+int allocators_add(const char *name, enum allocator_call call, unsigned argument);
 
 /* The rows' symbols, in the same order. */
 const char *const *allocator_symbols(void);

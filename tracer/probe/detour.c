@@ -30,7 +30,7 @@ static enum detour_refusal plan(const struct functions *functions,
 	/* What is shorter than a jump may still have padding behind it. */
 	taddr_t limit = function->address + PROLOGUE_BYTES_MAX;
 
-	if (function->kind->throws)
+	if (function->throws && !detour_is_left_for_good(function))
 		return DETOUR_THROWS;
 	if (function->undecodable)
 		return DETOUR_UNDECODABLE;
@@ -65,6 +65,8 @@ enum detour_refusal detour_plan(const struct functions *functions, uint32_t func
 	ssize_t bytes = code->read(code, of->address, now, sizeof(now));
 	enum detour_refusal refusal;
 
+	if (function >= AGENT_FUNCTIONS)
+		return DETOUR_BEYOND;
 	if (bytes < ARCH_JUMP_BYTES)
 		return DETOUR_UNREADABLE;
 	/* First, since what somebody else has put there may not be movable either. */
@@ -87,6 +89,7 @@ const char *detour_words(enum detour_refusal refusal)
 		[DETOUR_UNMOVABLE] = "its first instructions cannot be moved",
 		[DETOUR_ENTERED] = "its first instructions are jumped to",
 		[DETOUR_UNREADABLE] = "its code or its file cannot be read",
+		[DETOUR_BEYOND] = "there are too many of them",
 		[DETOUR_CHANGED] = "somebody else has changed its code",
 	};
 
@@ -115,8 +118,9 @@ static struct agent_literals literals_of(const struct detour *detour,
 		.after = base + header()->after,
 		.real = detour->copy,
 		.function = {
-			.index = detour->function,
+			.index = (uint16_t)detour->function,
 			.call = (uint8_t)function->kind->call,
+			.is_pool = function->kind->is_pool,
 			.size_argument = function->kind->size_argument,
 			.pointer_argument = function->kind->pointer_argument,
 			.may_nest = function->may_nest,
@@ -133,8 +137,9 @@ static void make_lean(struct agent_literals *literals, bool jump, taddr_t base)
 	if (jump && function->call == CALL_FREE && function->pointer_argument == 0) {
 		literals->lean = AGENT_LEAN_FREE;
 		literals->table = state + offsetof(struct agent_state, sampled_near);
-	} else if (!function->may_nest && (function->call == CALL_ALLOC_ARRAY ||
-		   (function->call == CALL_ALLOC && function->size_argument == 0))) {
+	} else if (!function->may_nest &&
+		   ((function->call == CALL_ALLOC && function->size_argument == 0) ||
+		    (function->call == CALL_ALLOC_ARRAY && function->size_argument == 1))) {
 		literals->lean = function->call == CALL_ALLOC ? AGENT_LEAN_ALLOC : AGENT_LEAN_ARRAY;
 		literals->table = state + offsetof(struct agent_state, threads);
 	}

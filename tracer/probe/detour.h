@@ -32,6 +32,7 @@ enum detour_refusal {
 	DETOUR_UNMOVABLE,	/* its first instructions */
 	DETOUR_ENTERED,		/* something jumps or begins within them */
 	DETOUR_UNREADABLE,	/* its code, or its file's */
+	DETOUR_BEYOND,		/* its number does not fit a record */
 	DETOUR_CHANGED,		/* it is not what the file says: somebody else has patched it */
 };
 

@@ -14,9 +14,16 @@
 static bool defines(const struct elf_module *elf, const char *symbol)
 {
 	for (size_t i = 0; i < elf->nr_symbols; i++)
-		if (!strcmp(allocator_functions[elf->symbols[i].name].symbol, symbol))
+		if (elf->symbols[i].kind == SYMBOL_GLOBAL &&
+		    !strcmp(allocator_function(elf->symbols[i].name)->symbol, symbol))
 			return true;
 	return false;
+}
+
+/* jemalloc's operator new does not call the malloc beside it. */
+static bool is_allocator(const struct elf_module *elf)
+{
+	return defines(elf, "malloc") || defines(elf, "je_malloc");
 }
 
 /* glibc's loader has a malloc of its own in older versions, for its first steps only.  musl's
@@ -41,6 +48,7 @@ static bool is_known(const struct functions *functions, const struct module *mod
 static int add(struct functions *functions, const struct module *module,
 	       const struct elf_symbol *symbol)
 {
+	const struct allocator_function *kind = allocator_function(symbol->name);
 	taddr_t address = module->bias + symbol->vaddr;
 
 	if (is_known(functions, module, address))
@@ -48,19 +56,27 @@ static int add(struct functions *functions, const struct module *module,
 	if (ARRAY_GROW(functions))
 		return -ENOMEM;
 	functions->items[functions->nr++] = (struct function){
-		.kind = &allocator_functions[symbol->name],
+		.kind = kind,
 		.module = module,
 		.address = address,
 		.size_bytes = symbol->size_bytes,
+		/* Of the user's functions nothing else is known. */
+		.throws = kind->throws || (kind->is_named && module->file->elf.has_exceptions),
 	};
 	return 0;
 }
 
 static bool counts(const struct allocator_function *kind, bool loader_only, bool has_malloc)
 {
-	if (kind->call == CALL_LOADER)
+	if (kind->call == CALL_LOADER || kind->is_named)
 		return true;
 	return !loader_only && (has_malloc || !kind->needs_malloc);
+}
+
+static bool is_function(const struct elf_symbol *symbol, const struct allocator_function *kind)
+{
+	return symbol->kind == SYMBOL_GLOBAL ||
+	       (symbol->kind == SYMBOL_LOCAL && kind->may_be_local);
 }
 
 int functions_find(struct functions *functions, const struct module *module)
@@ -73,12 +89,14 @@ int functions_find(struct functions *functions, const struct module *module)
 		return 0;
 	elf = &module->file->elf;
 	loader_only = is_loader_only(module);
-	has_malloc = defines(elf, "malloc");
-	for (size_t kind = 0; kind < allocator_functions_nr; kind++) {
-		if (!counts(&allocator_functions[kind], loader_only, has_malloc))
+	has_malloc = is_allocator(elf);
+	for (size_t number = 0; number < allocator_functions_nr(); number++) {
+		const struct allocator_function *kind = allocator_function(number);
+
+		if (!counts(kind, loader_only, has_malloc))
 			continue;
 		for (size_t i = 0; !error && i < elf->nr_symbols; i++)
-			if (elf->symbols[i].name == kind)
+			if (elf->symbols[i].name == number && is_function(&elf->symbols[i], kind))
 				error = add(functions, module, &elf->symbols[i]);
 	}
 	return error;

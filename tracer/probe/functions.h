@@ -40,6 +40,7 @@ struct function {
 	bool tails_unknown;		/* likewise */
 	bool calls_unknown;		/* its own body calls through a pointer or a PLT */
 	bool may_nest;			/* a call of it may make one of another in the table */
+	bool throws;			/* an exception may leave it */
 	bool explored;			/* false: its code could not be read at the time */
 	bool tried;			/* to arm it */
 	bool armed;

@@ -211,7 +211,7 @@ static bool needs_jump(const struct probe *probe)
 /* An exception cannot leave through a stub; a breakpoint would stop at every call. */
 static bool is_left_alone(const struct probe *probe, const struct function *function)
 {
-	return is_sampling(probe) && function->kind->throws;
+	return is_sampling(probe) && function->throws && !detour_is_left_for_good(function);
 }
 
 static void leave_alone(struct probe *probe, const struct function *function)
@@ -242,6 +242,10 @@ static void arm_function(struct probe *probe, struct function *function)
 		error = set(probe, function, function->address, BREAKPOINT_ENTRY);
 	}
 	function->armed = !error;
+	if (!error && function->kind->is_named)
+		message_debug("pid %d: %s is at 0x%" PRIx64 " in %s", probe->process->pid,
+			      function->kind->name, function->address,
+			      inert(path, sizeof(path), function->module->path));
 	if (!error)
 		return;
 	probe->stats.unarmed++;

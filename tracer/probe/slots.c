@@ -48,7 +48,7 @@ static bool is_lasting(const struct module *module)
 	const struct elf_module *elf = &module->file->elf;
 
 	for (size_t i = 0; i < elf->nr_symbols; i++)
-		if (allocator_functions[elf->symbols[i].name].call == CALL_LOADER)
+		if (allocator_function(elf->symbols[i].name)->call == CALL_LOADER)
 			return true;
 	return module->is_program || !strcmp(module->path, "[vdso]");
 }

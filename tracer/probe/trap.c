@@ -169,7 +169,8 @@ static void read_arguments(const struct allocator_function *kind, const arch_reg
 			   struct call *call)
 {
 	call->pointer = arch_argument(regs, kind->pointer_argument);
-	call->size = arch_argument(regs, kind->size_argument);
+	call->size = kind->size_argument == AGENT_NO_SIZE
+		? 1 : arch_argument(regs, kind->size_argument);
 	if (kind->call == CALL_ALLOC_ARRAY || kind->call == CALL_RESIZE_ARRAY)
 		call->size = product(call->size, arch_argument(regs, kind->size_argument - 1));
 }
@@ -209,7 +210,7 @@ static void begin(struct probe *probe, struct thread *thread, const struct funct
 
 	if (function->kind->call == CALL_FREE) {
 		event.kind = EVENT_FREE;
-		event.address = call->pointer;
+		event.address = call->pointer | (function->kind->is_pool ? ADDRESS_POOL : 0);
 		if (call->pointer && !is_told_already(thread->calls, call))
 			send(probe, thread, &event, now_ns);
 		watch = function->may_nest;
@@ -258,14 +259,16 @@ void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *reg
 	begin(probe, thread, function, &call, regs, now_ns);
 }
 
-/* What the call gave: 0 for none. */
+/* What the call gave: 0 for none.  Pools may have other words for that, which are no addresses. */
 static taddr_t result_of(struct probe *probe, const struct allocator_function *kind,
 			 const struct call *call, const arch_regs *regs)
 {
-	taddr_t block = 0;
+	taddr_t block = 0, result = arch_result(regs);
 
+	if (kind->is_pool && result)
+		return result < ADDRESS_POOL ? result | ADDRESS_POOL : 0;
 	if (kind->call != CALL_ALLOC_INTO)
-		return arch_result(regs);
+		return result;
 	if ((uint32_t)arch_result(regs) ||
 	    !memread_exact(&probe->process->memory.read, call->pointer, &block, sizeof(block)))
 		return 0;

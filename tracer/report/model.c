@@ -44,7 +44,7 @@ static void note_block(struct model_site *site, const struct block *block)
 {
 	if (block->time_ns < site->oldest_ns) {
 		site->oldest_ns = block->time_ns;
-		site->oldest_address = block->address;
+		site->oldest_address = block->address & ~ADDRESS_POOL;
 	}
 	if (block->time_ns > site->newest_ns)
 		site->newest_ns = block->time_ns;

@@ -29,6 +29,10 @@ static inline uint64_t arch_argument(const arch_regs *regs, unsigned i)
 		return regs->rdx;
 	case 3:
 		return regs->rcx;
+	case 4:
+		return regs->r8;
+	case 5:
+		return regs->r9;
 	default:
 		return 0;
 	}
