@@ -42,6 +42,7 @@ struct function {
 	bool may_nest;			/* a call of it may make one of another in the table */
 	bool throws;			/* an exception may leave it */
 	bool explored;			/* false: its code could not be read at the time */
+	bool returns_watched;		/* by breakpoints: all of them */
 	bool tried;			/* to arm it */
 	bool armed;
 	bool jumps;			/* ... by the jump engine */

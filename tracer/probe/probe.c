@@ -103,7 +103,8 @@ static void forget_functions(struct probe *probe, const struct module *module)
 	for (size_t i = 0; i < probe->functions.nr; i++)
 		if (probe->functions.items[i].module == module)
 			probe->functions.items[i].tried = probe->functions.items[i].armed =
-				probe->functions.items[i].jumps = false;
+				probe->functions.items[i].jumps =
+				probe->functions.items[i].returns_watched = false;
 }
 
 static void forget_closed(struct probe *probe)
@@ -190,11 +191,12 @@ static int set(struct probe *probe, const struct function *function, taddr_t add
 /* Where one of its returns cannot be watched, all are watched from the caller's side. */
 static void arm_returns(struct probe *probe, struct function *function)
 {
-	if (function->kind->call == CALL_FREE)
+	if (!trap_wants_end(probe, function))
 		return;
-	for (size_t i = 0; function->returns_known && i < function->returns.nr; i++)
+	function->returns_watched = function->returns_known;
+	for (size_t i = 0; function->returns_watched && i < function->returns.nr; i++)
 		if (set(probe, function, function->returns.items[i], BREAKPOINT_RETURN))
-			function->returns_known = false;
+			function->returns_watched = false;
 }
 
 static bool is_sampling(const struct probe *probe)

@@ -175,7 +175,13 @@ static void read_arguments(const struct allocator_function *kind, const arch_reg
 		call->size = product(call->size, arch_argument(regs, kind->size_argument - 1));
 }
 
-/* The caller's side of a function whose returns are not all known. */
+bool trap_wants_end(const struct probe *probe, const struct function *function)
+{
+	return function->kind->call != CALL_FREE ||
+	       (function->may_nest && probe->jump && jump_records(probe->jump));
+}
+
+/* The caller's side of a function whose returns are not all watched. */
 static bool watch_return_site(struct probe *probe, const struct function *function,
 			      const arch_regs *regs)
 {
@@ -183,7 +189,7 @@ static bool watch_return_site(struct probe *probe, const struct function *functi
 	const struct unwind_range *range;
 	taddr_t site;
 
-	if (function->returns_known || function->kind->call == CALL_FREE)
+	if (function->returns_watched || !trap_wants_end(probe, function))
 		return true;
 	if (!memread_exact(&memory->read, regs->rsp, &site, sizeof(site)))
 		return false;

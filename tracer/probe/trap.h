@@ -17,4 +17,8 @@ void trap_return(struct probe *probe, struct thread *thread, const arch_regs *re
 void trap_entry_again(struct probe *probe, struct thread *thread, const arch_regs *regs,
 		      uint32_t function);
 
+/* Whether the end of a call is to be seen, too: of an allocation, and of a free whose own calls the
+ * agent would tell of. */
+bool trap_wants_end(const struct probe *probe, const struct function *function);
+
 #endif
