@@ -77,6 +77,10 @@ static const struct example forms[] = {
 	{ "fs rip", BYTES("\x64\x48\x8b\x05\x10\x00\x00\x00"), DISPLACED_COPY, 0, 4 },
 	{ "sub rsp", BYTES("\x48\x83\xec\x18"), DISPLACED_COPY, 0, 0 },
 	{ "ud2", BYTES("\x0f\x0b"), DISPLACED_COPY, 0, 0 },
+	{ "jmp register", BYTES("\xff\xe0"), DISPLACED_LEAVE, 0, 0 },
+	{ "notrack jmp register", BYTES("\x3e\x41\xff\xe3"), DISPLACED_LEAVE, 0, 0 },
+	{ "jmp memory", BYTES("\xff\x25\x10\x00\x00\x00"), DISPLACED_LEAVE, 0, 2 },
+	{ "bnd jmp memory", BYTES("\xf2\xff\x25\x10\x00\x00\x00"), DISPLACED_LEAVE, 0, 3 },
 };
 
 static const struct {
@@ -93,8 +97,7 @@ static const struct {
 	{ "int3", BYTES("\xcc"), -ENOTSUP },
 	{ "int 0x80", BYTES("\xcd\x80"), -ENOTSUP },
 	{ "hlt", BYTES("\xf4"), -ENOTSUP },
-	{ "jmp register", BYTES("\xff\xe0"), -ENOTSUP },
-	{ "jmp memory", BYTES("\xff\x25\x10\x00\x00\x00"), -ENOTSUP },
+	{ "jmp far memory", BYTES("\xff\x2d\x10\x00\x00\x00"), -ENOTSUP },
 	{ "call register", BYTES("\xff\xd0"), -ENOTSUP },
 	{ "call memory", BYTES("\xff\x15\x10\x00\x00\x00"), -ENOTSUP },
 	{ "ret imm16", BYTES("\xc2\x08\x00"), -ENOTSUP },

@@ -98,7 +98,7 @@ static void test_what_cannot_move(void **state)
 {
 	assert_int_equal(DECODE("\xe8\0\0\0\0\x90"), -ENOTSUP);		/* call */
 	assert_int_equal(DECODE("\xe3\x05\x90\x90\x90\x90"), -ENOTSUP);	/* jrcxz */
-	assert_int_equal(DECODE("\xff\x25\0\0\0\0"), -ENOTSUP);		/* jmp *0(%rip) */
+	assert_int_equal(DECODE("\xff\x15\0\0\0\0"), -ENOTSUP);		/* call *0(%rip) */
 	assert_int_equal(DECODE("\x90\x90\x90"), -ENOTSUP);		/* no more bytes */
 	assert_int_equal(decode("\x55\x90\x90\x90\x90", 5, 0x1003), -ENOTSUP); /* too short */
 	/* A return, then another function: plain, or with its endbr64. */

@@ -77,6 +77,7 @@ static int prepare_pass(struct breakpoints *breakpoints, struct memory *memory,
 {
 	switch (breakpoint->displaced.kind) {
 	case DISPLACED_COPY:
+	case DISPLACED_LEAVE:
 		return slots_place(&breakpoints->slots, memory, breakpoint->module,
 				   &breakpoint->displaced, &breakpoint->slot);
 	case DISPLACED_RETURN:
@@ -159,6 +160,7 @@ int breakpoint_pass(const struct breakpoint *breakpoint, const struct thread *th
 		return emulate_call(breakpoint, thread, regs);
 	case DISPLACED_RETURN:
 	case DISPLACED_COPY:
+	case DISPLACED_LEAVE:
 		regs->rip = breakpoint->slot;
 		break;
 	}

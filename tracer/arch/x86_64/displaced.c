@@ -27,33 +27,6 @@ static bool is_immediate_target(const ZydisDecodedInstruction *insn,
 	       operands[0].imm.is_relative;
 }
 
-static int classify_transfer(const ZydisDecodedInstruction *insn,
-			     const ZydisDecodedOperand *operands, struct displaced *out)
-{
-	ZyanU64 target = 0;
-
-	if (insn->meta.category == ZYDIS_CATEGORY_RET) {
-		out->kind = DISPLACED_RETURN;
-		return insn->mnemonic == ZYDIS_MNEMONIC_RET && !insn->operand_count_visible &&
-			       insn->meta.branch_type == ZYDIS_BRANCH_TYPE_NEAR
-			? 0 : -ENOTSUP;
-	}
-	if (!is_immediate_target(insn, operands) ||
-	    !ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(insn, &operands[0], out->address, &target)))
-		return -ENOTSUP;
-	out->target = target;
-	if (insn->meta.category == ZYDIS_CATEGORY_CALL)
-		out->kind = DISPLACED_CALL;
-	else if (insn->meta.category == ZYDIS_CATEGORY_UNCOND_BR)
-		out->kind = DISPLACED_JUMP;
-	else if ((insn->opcode & 0xf0) == (insn->opcode_map == ZYDIS_OPCODE_MAP_0F ? 0x80 : 0x70))
-		out->kind = DISPLACED_BRANCH; /* not loop, not jrcxz */
-	else
-		return -ENOTSUP;
-	out->condition = insn->opcode & 0xf;
-	return 0;
-}
-
 static bool is_transfer(const ZydisDecodedInstruction *insn)
 {
 	switch (insn->meta.category) {
@@ -82,7 +55,8 @@ static bool depends_on_place(const ZydisDecodedInstruction *insn)
 }
 
 static int classify_copy(const ZydisDecodedInstruction *insn,
-			 const ZydisDecodedOperand *operands, struct displaced *out)
+			 const ZydisDecodedOperand *operands, enum displaced_kind kind,
+			 struct displaced *out)
 {
 	if (depends_on_place(insn))
 		return -ENOTSUP;
@@ -95,7 +69,42 @@ static int classify_copy(const ZydisDecodedInstruction *insn,
 			return -ENOTSUP;
 		out->rip_displacement = insn->raw.disp.offset;
 	}
-	out->kind = DISPLACED_COPY;
+	out->kind = kind;
+	return 0;
+}
+
+static bool is_indirect_jump(const ZydisDecodedInstruction *insn)
+{
+	return insn->mnemonic == ZYDIS_MNEMONIC_JMP && !insn->raw.imm[0].is_relative &&
+	       insn->meta.branch_type == ZYDIS_BRANCH_TYPE_NEAR;
+}
+
+static int classify_transfer(const ZydisDecodedInstruction *insn,
+			     const ZydisDecodedOperand *operands, struct displaced *out)
+{
+	ZyanU64 target = 0;
+
+	if (insn->meta.category == ZYDIS_CATEGORY_RET) {
+		out->kind = DISPLACED_RETURN;
+		return insn->mnemonic == ZYDIS_MNEMONIC_RET && !insn->operand_count_visible &&
+			       insn->meta.branch_type == ZYDIS_BRANCH_TYPE_NEAR
+			? 0 : -ENOTSUP;
+	}
+	if (is_indirect_jump(insn))
+		return classify_copy(insn, operands, DISPLACED_LEAVE, out);
+	if (!is_immediate_target(insn, operands) ||
+	    !ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(insn, &operands[0], out->address, &target)))
+		return -ENOTSUP;
+	out->target = target;
+	if (insn->meta.category == ZYDIS_CATEGORY_CALL)
+		out->kind = DISPLACED_CALL;
+	else if (insn->meta.category == ZYDIS_CATEGORY_UNCOND_BR)
+		out->kind = DISPLACED_JUMP;
+	else if ((insn->opcode & 0xf0) == (insn->opcode_map == ZYDIS_OPCODE_MAP_0F ? 0x80 : 0x70))
+		out->kind = DISPLACED_BRANCH; /* not loop, not jrcxz */
+	else
+		return -ENOTSUP;
+	out->condition = insn->opcode & 0xf;
 	return 0;
 }
 
@@ -117,7 +126,7 @@ int displaced_decode(const uint8_t *bytes, size_t nr_bytes, taddr_t address,
 	else if (is_transfer(&insn))
 		error = classify_transfer(&insn, operands, &displaced);
 	else
-		error = classify_copy(&insn, operands, &displaced);
+		error = classify_copy(&insn, operands, DISPLACED_COPY, &displaced);
 	if (!error)
 		*out = displaced;
 	return error;

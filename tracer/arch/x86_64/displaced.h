@@ -25,6 +25,7 @@ enum displaced_kind {
 	DISPLACED_CALL,		/* of target */
 	DISPLACED_RETURN,	/* near return that pops nothing but its address */
 	DISPLACED_COPY,		/* anything that may run elsewhere */
+	DISPLACED_LEAVE,	/* likewise, a jump to where a register or memory says */
 };
 
 struct displaced {
@@ -34,14 +35,14 @@ struct displaced {
 	uint8_t condition;		/* the low 4 bits of the jcc opcode */
 	uint8_t length;
 	uint8_t bytes[ARCH_INSTRUCTION_MAX];
-	uint8_t rip_displacement;	/* COPY: offset of a rip-relative disp32 in bytes, or 0 */
+	uint8_t rip_displacement;	/* COPY, LEAVE: offset of a rip-relative disp32 in bytes, or 0 */
 };
 
 /* -ENOTSUP: cannot be displaced; -EINVAL: no instruction. */
 int displaced_decode(const uint8_t *bytes, size_t nr_bytes, taddr_t address,
 		     struct displaced *out);
 
-/* COPY only: the code for a slot at this address.  Its length, or -ERANGE where the slot is
+/* COPY and LEAVE: the code for a slot at this address.  Its length, or -ERANGE where the slot is
  * out of reach of what the instruction refers to.  code has DISPLACED_SLOT_MAX bytes. */
 ssize_t displaced_copy(const struct displaced *displaced, taddr_t slot, uint8_t *code);
 

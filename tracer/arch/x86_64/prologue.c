@@ -39,7 +39,8 @@ static int add(struct prologue *prologue, const uint8_t *code, size_t nr_bytes)
 
 	if (error || next->kind == DISPLACED_CALL || (prologue->ends && !is_padding(next)))
 		return -ENOTSUP;
-	prologue->ends |= next->kind == DISPLACED_JUMP || next->kind == DISPLACED_RETURN;
+	prologue->ends |= next->kind == DISPLACED_JUMP || next->kind == DISPLACED_RETURN ||
+			  next->kind == DISPLACED_LEAVE;
 	prologue->bytes += next->length;
 	prologue->nr++;
 	return 0;
@@ -106,6 +107,7 @@ static ssize_t copy_one(const struct displaced *displaced, taddr_t place, uint8_
 	case DISPLACED_BRANCH:
 		return copy_branch(displaced, place, code);
 	case DISPLACED_COPY:
+	case DISPLACED_LEAVE:
 		bytes = displaced_copy(displaced, place, code);
 		return bytes < 0 ? bytes : displaced->length;
 	default:
