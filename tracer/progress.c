@@ -23,7 +23,7 @@ static const char *allocator_name(const struct run *run)
 		const struct function *function = &functions->items[i];
 
 		/* Another allocator than the C library's is the one that is used. */
-		if (function->armed && function->kind->call != CALL_LOADER &&
+		if (function->armed && allocator_counts(function->kind) &&
 		    !function->kind->is_named && (!best || best->file->elf.version[0]))
 			best = function->module;
 	}

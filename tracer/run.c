@@ -290,7 +290,7 @@ static int list_functions(struct run *run)
 		return -ENOMEM;
 	for (size_t i = 0; i < functions->nr; i++) {
 		const struct function *function = &functions->items[i];
-		bool shown = function->armed && function->kind->call != CALL_LOADER;
+		bool shown = function->armed && allocator_counts(function->kind);
 
 		run->functions[i] = (struct run_function){
 			.name = function->kind->name,

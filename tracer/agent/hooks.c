@@ -109,24 +109,39 @@ static bool is_forsaken(void)
 	return true;
 }
 
+/* What is nested does not count, but the block that it frees or resizes may be one that does. */
+static bool is_inside(struct hook *hook, taddr_t block)
+{
+	if (AGENT_LIKELY(!is_nested(hook)))
+		return false;
+	hook->size = 0;
+	if (block)
+		put(hook, AGENT_FREE_INSIDE, block);
+	return true;
+}
+
+/* NULL is no block, but that call may make others, too. */
 static uint32_t before_free(const struct agent_registers *regs,
 			    const struct agent_function *function, uint64_t fp)
 {
 	taddr_t pointer = argument(regs, function->pointer_argument);
 	bool is_sampling = agent_state.sample_bytes;
+	bool wraps = function->may_nest && !is_sampling;
 	struct hook hook;
 
-	if (!pointer)
+	if (!pointer && !wraps)
 		return 0;
-	pointer |= agent_pool_bit(function);
+	if (pointer)
+		pointer |= agent_pool_bit(function);
 	if ((is_sampling && !take_sampled(pointer)) || is_forsaken())
 		return 0;
 	open_hook(&hook, regs, function, fp);
-	if (is_nested(&hook))
+	if (is_inside(&hook, pointer))
 		return 0;
 	hook.size = 0;
-	put(&hook, AGENT_FREE, pointer);
-	return function->may_nest && !is_sampling ? wrap(&hook, 0) : 0;
+	if (pointer)
+		put(&hook, AGENT_FREE, pointer);
+	return wraps ? wrap(&hook, 0) : 0;
 }
 
 /* Without a place for the thread nobody remembers what was drawn: nothing is. */
@@ -135,7 +150,7 @@ static bool is_drawn(const struct hook *hook)
 	return hook->thread && agent_sample(hook->thread, hook->size);
 }
 
-static uint32_t before_resize(const struct hook *hook)
+static uint32_t before_resize(struct hook *hook)
 {
 	uint32_t tell = AGENT_TELL_ALL;
 
@@ -146,7 +161,7 @@ static uint32_t before_resize(const struct hook *hook)
 		if (!tell)
 			return wrap_to_hide(hook);
 	}
-	if (is_forsaken() || is_nested(hook))
+	if (is_forsaken() || is_inside(hook, tell & AGENT_TELL_OLD ? hook->pointer : 0))
 		return 0;
 	if (agent_state.sample_bytes && !hook->thread) {
 		put(hook, AGENT_FREE, hook->pointer);

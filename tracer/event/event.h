@@ -18,6 +18,8 @@
 enum event_kind {
 	EVENT_ALLOC,		/* address, size, stack */
 	EVENT_FREE,		/* address; the stack where the engine has one */
+	EVENT_FREE_INSIDE,	/* address: freed or resized by a call that does not count; of that
+				 * address alone, with ADDRESS_POOL or without */
 	EVENT_RESIZE_BEGIN,	/* old_address: about to be resized by this thread */
 	EVENT_RESIZE_END,	/* old_address, address, size, stack; see below */
 	EVENT_RESIZE_LOST,	/* old_address: the call will never be seen to end */

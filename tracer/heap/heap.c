@@ -152,6 +152,16 @@ static void on_free(struct heap *heap, const struct event *event)
 		heap->totals.unknown_frees++;
 }
 
+/* The outermost call counts: what it allocates inside is not known here, but it may free what was
+ * allocated outside, as who frees an object does with what the object has. */
+static void on_free_inside(struct heap *heap, const struct event *event)
+{
+	struct block block;
+
+	if (ledger_remove(&heap->ledger, event->address, &block))
+		count_free(heap, &block, event->time_ns, &heap->totals.frees);
+}
+
 /* Where another block lives by now, the held one must have gone. */
 static void put_back(struct heap *heap, const struct block *block, uint64_t now_ns)
 {
@@ -257,6 +267,9 @@ void heap_event(struct heap *heap, const struct event *event)
 		break;
 	case EVENT_FREE:
 		on_free(heap, event);
+		break;
+	case EVENT_FREE_INSIDE:
+		on_free_inside(heap, event);
 		break;
 	case EVENT_RESIZE_BEGIN:
 		on_resize_begin(heap, event);

@@ -160,6 +160,8 @@ static const struct allocator_function known[] = {
 	OWN_THROWING("mi_heap_alloc_new_n", CALL_ALLOC_ARRAY, 2, 0),
 	/* glibc's and musl's loader call it at every change of the list of modules; <link.h>. */
 	PLAIN("_dl_debug_state", CALL_LOADER, 0, 0),
+	/* Where a handler begins; Itanium C++ ABI: exception handling, 2.5.3. */
+	PLAIN("__cxa_begin_catch", CALL_CATCH, 0, 0),
 };
 
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))

@@ -22,7 +22,9 @@ enum allocator_call {
 	CALL_RESIZE,	/* of pointer_argument, to size_argument */
 	CALL_RESIZE_ARRAY,
 	CALL_FREE,	/* of pointer_argument */
-	CALL_LOADER,	/* no allocation: the dynamic loader tells debuggers of a change */
+	/* No allocation: */
+	CALL_LOADER,	/* the dynamic loader tells debuggers of a change */
+	CALL_CATCH,	/* an exception has been caught; the calls that it left are over */
 };
 
 struct allocator_function {
@@ -37,6 +39,11 @@ struct allocator_function {
 	bool is_named;		/* by the user */
 	bool is_pool;		/* its blocks may lie in other functions' blocks (ADDRESS_POOL) */
 };
+
+static inline bool allocator_counts(const struct allocator_function *function)
+{
+	return function->call < CALL_LOADER;
+}
 
 static inline int allocator_resizes(const struct allocator_function *function)
 {

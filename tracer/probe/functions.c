@@ -68,7 +68,7 @@ static int add(struct functions *functions, const struct module *module,
 
 static bool counts(const struct allocator_function *kind, bool loader_only, bool has_malloc)
 {
-	if (kind->call == CALL_LOADER || kind->is_named)
+	if (!allocator_counts(kind) || kind->is_named)
 		return true;
 	return !loader_only && (has_malloc || !kind->needs_malloc);
 }

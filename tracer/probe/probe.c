@@ -239,6 +239,8 @@ static void arm_function(struct probe *probe, struct function *function)
 		probe->has_loader |= !error;
 	} else if (is_sampling(probe)) {
 		error = -ENOTSUP;
+	} else if (function->kind->call == CALL_CATCH) {
+		error = set(probe, function, function->address, BREAKPOINT_ENTRY);
 	} else {
 		arm_returns(probe, function);
 		error = set(probe, function, function->address, BREAKPOINT_ENTRY);
@@ -264,9 +266,25 @@ static bool jumps_somewhere(const struct probe *probe)
 	return false;
 }
 
-static bool is_due(const struct function *function)
+/* While a call on a breakpoint is under way, what the agent tells of the thread is taken for a part
+ * of it: that an exception has left it must be seen then. */
+static bool wants_catch(const struct probe *probe)
 {
-	return function->module->alive && !function->tried;
+	if (!probe->jump || is_sampling(probe))
+		return false;
+	for (size_t i = 0; i < probe->functions.nr; i++) {
+		const struct function *function = &probe->functions.items[i];
+
+		if (function->throws && function->module->alive && !function->jumps)
+			return true;
+	}
+	return false;
+}
+
+static bool is_due(const struct probe *probe, const struct function *function)
+{
+	return function->module->alive && !function->tried &&
+	       (function->kind->call != CALL_CATCH || wants_catch(probe));
 }
 
 /* Whether nothing can be jumped from where this function cannot.  Somebody else's patch is such a
@@ -296,7 +314,7 @@ static int plan_jumps(struct probe *probe)
 		struct function *function = &probe->functions.items[i];
 		enum detour_refusal refusal;
 
-		if (!is_due(function))
+		if (!is_due(probe, function) || function->kind->call == CALL_CATCH)
 			continue;
 		refusal = jump_plan(probe->jump, &probe->functions, (uint32_t)i,
 				    &probe->process->memory.read);
@@ -367,7 +385,7 @@ static int arm_jumps(struct probe *probe, bool last_try)
 		jump_drop_plans(probe->jump);
 	}
 	for (size_t i = 0; i < probe->functions.nr; i++)
-		if (is_due(&probe->functions.items[i]))
+		if (is_due(probe, &probe->functions.items[i]))
 			probe->functions.items[i].jumps = jump_is_armed(probe->jump, (uint32_t)i);
 	return error;
 }
@@ -376,7 +394,7 @@ static int arm_jumps(struct probe *probe, bool last_try)
 static void give_up_due(struct probe *probe)
 {
 	for (size_t i = 0; i < probe->functions.nr; i++) {
-		if (!is_due(&probe->functions.items[i]))
+		if (!is_due(probe, &probe->functions.items[i]))
 			continue;
 		probe->functions.items[i].tried = true;
 		probe->stats.unarmed++;
@@ -395,7 +413,7 @@ int probe_arm(struct probe *probe, bool last_try)
 	for (size_t i = 0; i < probe->functions.nr; i++) {
 		struct function *function = &probe->functions.items[i];
 
-		if (!is_due(function))
+		if (!is_due(probe, function))
 			continue;
 		function->tried = true;
 		if (is_left_alone(probe, function))
@@ -436,14 +454,14 @@ size_t probe_nr_armed(const struct probe *probe)
 
 	for (size_t i = 0; i < probe->functions.nr; i++)
 		nr += probe->functions.items[i].armed &&
-		      probe->functions.items[i].kind->call != CALL_LOADER;
+		      allocator_counts(probe->functions.items[i].kind);
 	return nr;
 }
 
 static bool any_due(const struct probe *probe)
 {
 	for (size_t i = 0; i < probe->functions.nr; i++)
-		if (is_due(&probe->functions.items[i]))
+		if (is_due(probe, &probe->functions.items[i]))
 			return true;
 	return false;
 }

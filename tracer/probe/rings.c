@@ -138,6 +138,7 @@ static void add_stack(struct rings *rings, uint32_t node, struct event *event)
 static const enum event_kind kinds[] = {
 	[AGENT_ALLOC] = EVENT_ALLOC,
 	[AGENT_FREE] = EVENT_FREE,
+	[AGENT_FREE_INSIDE] = EVENT_FREE_INSIDE,
 	[AGENT_RESIZE_BEGIN] = EVENT_RESIZE_BEGIN,
 	[AGENT_RESIZE_DONE] = EVENT_RESIZE_END, /* the new block has an ALLOC of its own */
 	[AGENT_RESIZE_FAILED] = EVENT_RESIZE_END,
@@ -150,7 +151,7 @@ static bool set_kind(struct event *event, unsigned kind, taddr_t address)
 	if (kind < AGENT_ALLOC || kind > AGENT_FAILED || (!address && kind != AGENT_FAILED))
 		return false;
 	event->kind = kinds[kind];
-	if (kind == AGENT_ALLOC || kind == AGENT_FREE)
+	if (kind == AGENT_ALLOC || kind == AGENT_FREE || kind == AGENT_FREE_INSIDE)
 		event->address = address;
 	else
 		event->old_address = address;
@@ -217,6 +218,18 @@ static void deliver_own(struct rings *rings, unsigned ring, uint32_t number)
 	*own = (struct rings_own){ .kind = OWN_FREE };
 }
 
+/* What it would be had the agent known of the call that it is made by.  False: nothing. */
+static bool make_inside(struct event *event)
+{
+	if (event->kind == EVENT_RESIZE_BEGIN)
+		event->address = event->old_address;
+	else if (event->kind != EVENT_FREE && event->kind != EVENT_FREE_INSIDE)
+		return false;
+	event->kind = EVENT_FREE_INSIDE;
+	event->old_address = 0;
+	return true;
+}
+
 static void deliver(struct rings *rings, unsigned ring, const struct agent_record *record,
 		    taddr_t address)
 {
@@ -234,12 +247,13 @@ static void deliver(struct rings *rings, unsigned ring, const struct agent_recor
 		deliver_own(rings, ring, (uint32_t)thread_stack);
 		return;
 	}
-	if (rings->nr_mutes && is_muted(rings, ring, (uint32_t)(thread_stack >> 32)))
-		return;
 	if (!set_kind(&event, kind_size >> 48 & 15, address)) {
 		rings->stats.refused++;
 		return;
 	}
+	if (rings->nr_mutes && is_muted(rings, ring, (uint32_t)(thread_stack >> 32)) &&
+	    !make_inside(&event))
+		return;
 	if (event.kind == EVENT_ALLOC)
 		add_stack(rings, (uint32_t)thread_stack, &event);
 	rings->options.event(rings->options.consumer, &event);

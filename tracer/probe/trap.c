@@ -158,6 +158,30 @@ static bool is_nested(struct probe *probe, struct thread *thread, const arch_reg
 	return false;
 }
 
+/* The exception may have left calls that are not seen to end. */
+static void trap_catch(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		       uint64_t now_ns)
+{
+	struct calls *calls = thread->calls;
+
+	if (!calls || !calls->nr)
+		return;
+	take_stack(probe, regs, WALK_DEPTH_MAX);
+	while (calls->nr) {
+		const struct call *inner = &calls->items[calls->nr - 1];
+
+		if (calls_relate(&probe->functions.items[inner->function], inner->sp,
+				 &probe->walk) != CALL_STALE)
+			break;
+		drop_call(probe, thread, now_ns);
+	}
+}
+
+static taddr_t pool_bit(const struct allocator_function *kind)
+{
+	return kind->is_pool ? ADDRESS_POOL : 0;
+}
+
 static uint64_t product(uint64_t a, uint64_t b)
 {
 	uint64_t result;
@@ -216,7 +240,7 @@ static void begin(struct probe *probe, struct thread *thread, const struct funct
 
 	if (function->kind->call == CALL_FREE) {
 		event.kind = EVENT_FREE;
-		event.address = call->pointer | (function->kind->is_pool ? ADDRESS_POOL : 0);
+		event.address = call->pointer | pool_bit(function->kind);
 		if (call->pointer && !is_told_already(thread->calls, call))
 			send(probe, thread, &event, now_ns);
 		watch = function->may_nest;
@@ -247,21 +271,41 @@ static bool is_in_agent(struct probe *probe, const arch_regs *regs)
 	return false;
 }
 
+/* It does not count, but the block that it frees or resizes may be one that does. */
+static void tell_inside(struct probe *probe, struct thread *thread, const struct call *call,
+			uint64_t now_ns)
+{
+	const struct allocator_function *kind = probe->functions.items[call->function].kind;
+	struct event event = {
+		.kind = EVENT_FREE_INSIDE, .function = call->function,
+		.address = call->pointer | pool_bit(kind),
+	};
+
+	if (call->pointer && (kind->call == CALL_FREE || allocator_resizes(kind)))
+		send(probe, thread, &event, now_ns);
+}
+
 void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *regs,
 		uint32_t index, uint64_t now_ns)
 {
 	const struct function *function = &probe->functions.items[index];
 	struct call call = { .function = index, .sp = regs->rsp };
 
+	if (function->kind->call == CALL_CATCH) {
+		trap_catch(probe, thread, regs, now_ns);
+		return;
+	}
 	if (!thread->calls)
 		thread->calls = calloc(1, sizeof(*thread->calls));
 	if (!thread->calls || !watch_return_site(probe, function, regs)) {
 		probe->stats.missed++;
 		return;
 	}
-	if (is_nested(probe, thread, regs, function, now_ns) || is_in_agent(probe, regs))
-		return;
 	read_arguments(function->kind, regs, &call);
+	if (is_nested(probe, thread, regs, function, now_ns) || is_in_agent(probe, regs)) {
+		tell_inside(probe, thread, &call, now_ns);
+		return;
+	}
 	begin(probe, thread, function, &call, regs, now_ns);
 }
 

@@ -22,7 +22,11 @@ struct pool {
 
 static inline void pool_init(struct pool *pool, size_t size)
 {
-	*pool = (struct pool){ .size = size, .used = POOL_OBJECTS };
+	pool->size = size;
+	pool->free = NULL;
+	pool->chunk = NULL;
+	pool->used = POOL_OBJECTS;
+	pool->nr_chunks = 0;
 }
 
 static inline void *pool_take(struct pool *pool)
@@ -34,7 +38,7 @@ static inline void *pool_take(struct pool *pool)
 		return object;
 	}
 	if (pool->used == POOL_OBJECTS) {
-		pool->chunk = malloc(pool->size * POOL_OBJECTS);
+		pool->chunk = (char *)malloc(pool->size * POOL_OBJECTS);
 		pool->used = 0;
 		pool->nr_chunks++;
 	}
