@@ -63,7 +63,7 @@ _memtrace_value()	# option, what is typed of its value
 _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --follow-forks --top --stack-depth
-		--config --engine --sample --unwinder --debug-dir --stats --quiet --verbose --help
+		--config --engine --sample --alloc --free --unwinder --debug-dir --stats --quiet --verbose --help
 		--version -p -d -o -f -n -k -c -q -v -h -V' "$1"
 }
 
@@ -83,7 +83,7 @@ _memtrace_wants_value()
 {
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
-	--unwinder | --debug-dir | --config)
+	--alloc | --free | --unwinder | --debug-dir | --config)
 		option=$1
 		;;
 	--*)

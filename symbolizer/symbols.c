@@ -77,8 +77,10 @@ static int add(const struct elf_symbol *symbol, struct symbols *out)
  * C++, Rust, Ada, D...  That of C alone is for cleanups at pthread_exit(3). */
 static bool is_of_exceptions(const char *name)
 {
-	return name[0] && (!strcmp(name, "__cxa_throw") ||
-			   (strstr(name, "_personality") && strcmp(name, "__gcc_personality_v0")));
+	if (strncmp(name, "__", 2) && strncmp(name, "rust", 4) && strncmp(name, "_d_", 3))
+		return false;
+	return !strcmp(name, "__cxa_throw") || strstr(name, "eh_personality") ||
+	       (strstr(name, "_personality_v0") && strcmp(name, "__gcc_personality_v0"));
 }
 
 static int consider(const struct wanted *wanted, const char *name, const GElf_Sym *symbol,

@@ -142,6 +142,7 @@ static void only_the_outermost_counts(void **state)
 		assert_string_equal(kinds_seen(), i == FREE_NESTS ? "F" :
 				    i == REALLOC || i == REALLOCARRAY ? "BDA" : "A");
 		assert_int_equal(seen[0].function, i);
+		assert_int_equal(nr_inside, 3);	/* call_many()'s, whoever calls it */
 		assert_int_equal(own_thread()->nr_calls, 0);
 	}
 }

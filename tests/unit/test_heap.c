@@ -165,6 +165,52 @@ static void missed_free(void **state)
 	assert_totals(2, 1, 0, 0);
 }
 
+static void pool_begins_where_its_chunk_does(void **state)
+{
+	alloc(0x1000, 4096);
+	alloc(0x1000 | ADDRESS_POOL, 16);
+	assert_totals(2, 0, 2, 4112);
+	release(0x1000 | ADDRESS_POOL);
+	assert_totals(2, 1, 1, 4096);
+	alloc(0x1000 | ADDRESS_POOL, 17);
+	release(0x1000);
+	assert_totals(3, 2, 1, 17);
+	assert_int_equal(heap.totals.replaced_blocks, 0);
+	assert_int_equal(heap.totals.unknown_frees, 0);
+}
+
+static void pools_and_malloc_free_for_each_other(void **state)
+{
+	alloc(0x10 | ADDRESS_POOL, 10);
+	release(0x10);
+	alloc(0x20, 20);
+	release(0x20 | ADDRESS_POOL);
+	assert_totals(2, 2, 0, 0);
+	alloc(0x30 | ADDRESS_POOL, 30);
+	event(EVENT_RESIZE_BEGIN, THREAD, 0x30, 0, 0);
+	event(EVENT_RESIZE_END, THREAD, 0x30, 0x40, 40);
+	assert_totals(4, 3, 1, 40);
+	alloc(0x50 | ADDRESS_POOL, 50);
+	event(EVENT_RESIZE_BEGIN, THREAD, 0x50, 0, 0);
+	event(EVENT_RESIZE_END, THREAD, 0x50, 0, 60);
+	release(0x50 | ADDRESS_POOL);
+	assert_totals(5, 4, 1, 40);
+	assert_int_equal(heap.totals.unknown_frees, 0);
+}
+
+static void freed_inside_of_another_call(void **state)
+{
+	alloc(0x10, 10);
+	alloc(0x20 | ADDRESS_POOL, 20);
+	event(EVENT_FREE_INSIDE, THREAD, 0, 0x10, 0);
+	assert_totals(2, 1, 1, 20);
+	/* Not known, or of the other kind: it may be a part of the block that is known. */
+	event(EVENT_FREE_INSIDE, THREAD, 0, 0x10, 0);
+	event(EVENT_FREE_INSIDE, THREAD, 0, 0x20, 0);
+	assert_totals(2, 1, 1, 20);
+	assert_int_equal(heap.totals.unknown_frees, 0);
+}
+
 static void resize_moves(void **state)
 {
 	alloc(0x10, 10);
@@ -734,6 +780,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failed, setup, teardown),
 		cmocka_unit_test_setup_teardown(truncated, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_free, setup, teardown),
+		CASE(pool_begins_where_its_chunk_does), CASE(pools_and_malloc_free_for_each_other),
+		CASE(freed_inside_of_another_call),
 		cmocka_unit_test_setup_teardown(resize_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(resize_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(resize_fails, setup, teardown),

@@ -217,6 +217,42 @@ static void numbers(void **state)
 	REFUSED("a number from 1 to 1024", "-k", "", "ls");
 }
 
+static void assert_function(size_t i, const char *name, bool is_free, unsigned argument)
+{
+	const struct option_function *function = &options.functions[i];
+
+	assert_true(i < options.nr_functions);
+	assert_int_equal(function->name_bytes, strlen(name));
+	assert_memory_equal(function->name, name, strlen(name));
+	assert_int_equal(function->is_free, is_free);
+	assert_int_equal(function->argument, argument);
+}
+
+static void functions(void **state)
+{
+	static const char *const wrong[] = { "", ":", ":2", "get:", "get:7", "get:-1", "get:x", "get:2:3" };
+	static const char *const mangled[] = {
+		"Pool::get", "Pool::get:2", "get(int)", "Pool<int>", "operator new", "a,b",
+	};
+
+	RUN("--alloc", "get", "--alloc=put_away:2", "--free", "put:6", "--alloc", "node:0",
+	    "--free=_ZN4Pool3putEPv:2", "ls");
+	assert_int_equal(options.nr_functions, 5);
+	assert_function(0, "get", false, 1);
+	assert_function(1, "put_away", false, 2);
+	assert_function(2, "put", true, 6);
+	assert_function(3, "node", false, 0);
+	assert_function(4, "_ZN4Pool3putEPv", true, 2);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(parse("--alloc", wrong[i], "ls", NULL), OPTIONS_WRONG);
+	for (size_t i = 0; i < sizeof(mangled) / sizeof(mangled[0]); i++)
+		REFUSED("by its mangled name", "--free", mangled[i], "ls");
+	REFUSED("the name of a function is needed", "--alloc", ":2", "ls");
+	REFUSED("arguments count from 1 to 6", "--free", "put:7", "ls");
+	REFUSED("which argument is the pointer", "--free", "put:0", "ls");
+	REFUSED("given before", "--alloc", "get:2", "--free", "get:1", "ls");
+}
+
 static void samples(void **state)
 {
 	static const struct {
@@ -325,6 +361,7 @@ int main(void)
 		cmocka_unit_test(forgotten_p),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(samples),
+		cmocka_unit_test(functions),
 		cmocka_unit_test(names_and_flags),
 		cmocka_unit_test(messages),
 		cmocka_unit_test(help_and_version),

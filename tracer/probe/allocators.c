@@ -190,10 +190,22 @@ static void tell_pools(void)
 		named[i].is_pool = is_pool;
 }
 
+/* As it is in the table already. */
+static bool is_known(const char *name, enum allocator_call call, unsigned argument)
+{
+	for (size_t i = 0; i < NR_KNOWN; i++)
+		if (!strcmp(known[i].symbol, name) && known[i].call == call)
+			return argument == (call == CALL_FREE ? known[i].pointer_argument
+							      : known[i].size_argument);
+	return false;
+}
+
 int allocators_add(const char *name, enum allocator_call call, unsigned argument)
 {
 	char *copy;
 
+	if (is_known(name, call, argument))
+		return 0;
 	if (nr_named == ALLOCATORS_NAMED_MAX)
 		return -ENOSPC;
 	copy = strdup(name);

@@ -55,8 +55,8 @@ const struct allocator_function *allocator_function(size_t number);
 size_t allocator_functions_nr(void);
 
 /* A function that the user has named: CALL_ALLOC, of a size in `argument` (from 0, or
- * AGENT_NO_SIZE), or CALL_FREE, of the pointer in it.  A name that is known means this one from
- * now on.  The name is copied, and kept for good.  0, -ENOMEM or -ENOSPC. */
+ * AGENT_NO_SIZE), or CALL_FREE, of the pointer in it.  A name that is known otherwise means this
+ * one from now on.  The name is copied, and kept for good.  0, -ENOMEM or -ENOSPC. */
 int allocators_add(const char *name, enum allocator_call call, unsigned argument);
 
 /* The rows' symbols, in the same order. */
