@@ -80,7 +80,7 @@ static bool is_of_exceptions(const char *name)
 	if (strncmp(name, "__", 2) && strncmp(name, "rust", 4) && strncmp(name, "_d_", 3))
 		return false;
 	return !strcmp(name, "__cxa_throw") || strstr(name, "eh_personality") ||
-	       (strstr(name, "_personality_v0") && strcmp(name, "__gcc_personality_v0"));
+	       (strstr(name, "_personality_v0") && strncmp(name, "__gcc_", 6));
 }
 
 static int consider(const struct wanted *wanted, const char *name, const GElf_Sym *symbol,

@@ -5,23 +5,32 @@
 #include "base/inert.h"
 #include "base/message.h"
 
-static bool is_found(const struct probe *probe, const struct allocator_function *kind)
+/* A symbol of that name, a function's before any other; NULL: there is none. */
+static const struct elf_symbol *find(const struct module *module, size_t number)
 {
-	for (size_t i = 0; i < probe->functions.nr; i++)
-		if (probe->functions.items[i].kind == kind)
-			return true;
-	return false;
-}
+	const struct elf_symbol *found = NULL;
 
-/* A symbol of that name which is no function; NULL: there is none. */
-static const struct elf_symbol *find_other(const struct module *module, size_t number)
-{
 	if (!module->file || !module->file->known)
 		return NULL;
-	for (size_t i = 0; i < module->file->elf.nr_symbols; i++)
-		if (module->file->elf.symbols[i].name == number)
-			return &module->file->elf.symbols[i];
-	return NULL;
+	for (size_t i = 0; i < module->file->elf.nr_symbols; i++) {
+		const struct elf_symbol *symbol = &module->file->elf.symbols[i];
+
+		if (symbol->name == number && (!found || symbol->kind < found->kind))
+			found = symbol;
+	}
+	return found;
+}
+
+/* Perhaps by another name, as that of a known function. */
+static bool is_found(const struct modules *modules, size_t number)
+{
+	for (size_t i = 0; i < modules->nr; i++) {
+		const struct elf_symbol *symbol = find(modules->items[i], number);
+
+		if (symbol && symbol->kind <= SYMBOL_LOCAL)
+			return true;
+	}
+	return false;
 }
 
 static const char *words_for(const struct elf_symbol *symbol)
@@ -39,7 +48,7 @@ static void tell(const struct run *run, size_t number, bool is_over)
 	char path[256];
 
 	for (size_t i = 0; i < modules->nr; i++) {
-		const struct elf_symbol *other = find_other(modules->items[i], number);
+		const struct elf_symbol *other = find(modules->items[i], number);
 
 		if (!other)
 			continue;
@@ -57,10 +66,8 @@ void missing_tell(const struct run *run, bool is_over)
 {
 	if (!run->probe)
 		return;
-	for (size_t number = 0; number < allocator_functions_nr(); number++) {
-		const struct allocator_function *kind = allocator_function(number);
-
-		if (kind->is_named && !is_found(run->probe, kind))
+	for (size_t number = 0; number < allocator_functions_nr(); number++)
+		if (allocator_function(number)->is_named &&
+		    !is_found(&run->probe->modules, number))
 			tell(run, number, is_over);
-	}
 }

@@ -126,8 +126,10 @@ def source(name):
 
 def run(*command, **options):
     """Runs a helper program that must succeed; returns its output."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=TEST_LIMIT_S, **options)
+    if "input" not in options:
+        options["stdin"] = subprocess.DEVNULL
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=TEST_LIMIT_S, **options)
     assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}"
     return done.stdout
 

@@ -188,12 +188,23 @@ static int set(struct probe *probe, const struct function *function, taddr_t add
 			      (uint32_t)(function - probe->functions.items), function->module->id);
 }
 
+/* Then its caller is returned to by a stub, and not by any of its returns. */
+static bool hands_on_to_jump(const struct probe *probe, const struct function *function)
+{
+	for (size_t i = 0; i < probe->functions.nr; i++)
+		if (probe->functions.items[i].jumps &&
+		    flow_has(&function->tails, probe->functions.items[i].address))
+			return true;
+	return false;
+}
+
 /* Where one of its returns cannot be watched, all are watched from the caller's side. */
 static void arm_returns(struct probe *probe, struct function *function)
 {
 	if (!trap_wants_end(probe, function))
 		return;
-	function->returns_watched = function->returns_known;
+	function->returns_watched = function->returns_known &&
+				    !hands_on_to_jump(probe, function);
 	for (size_t i = 0; function->returns_watched && i < function->returns.nr; i++)
 		if (set(probe, function, function->returns.items[i], BREAKPOINT_RETURN))
 			function->returns_watched = false;

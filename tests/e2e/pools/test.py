@@ -14,8 +14,7 @@ LIVE = {"get": ("pool_get", 40, 60), "node": ("node_new", 1, 60), "many": ("many
 
 def check_pools(trace, program, threads=1, name="pools.c", options=FUNCTIONS):
     report, truth = trace(program, str(threads), options=options)
-    own = sites_in(report, os.path.basename(program))
-    runtime = [site for site in report.sites if site not in own]        # thread vectors
+    runtime = [site for site in report.sites if not sites_here(site, name)]     # thread vectors
     exact(report, truth, runtime, but=[] if trace is trace_attached else ["old_frees"])
     assert trace is trace_launched or not runtime, tops(report)
     for mark, (function, size, blocks) in LIVE.items():
@@ -40,6 +39,24 @@ def test_pools_of_threads(trace):
 def test_pools_optimized(trace):
     """Tail calls instead of frames, clones and copies of static functions."""
     check_pools(trace, build("pools.c", "-pthread", "-O2", out="pools-fast"))
+
+
+@both
+def test_pools_static(trace):
+    check_pools(trace, build("pools.c", "-pthread", "-static", out="pools-static"))
+
+
+@both
+def test_pools_beside_cxx(trace):
+    """In a file with code for exceptions they are on breakpoints, malloc is on jumps."""
+    run("g++", "-c", "-x", "c++", "-", "-o", "thrower.o", "-fPIC", *CFLAGS, input=THROWER)
+    report = check_pools(trace, build("pools.c", "-pthread", os.path.abspath("thrower.o"), "-O2",
+                                      "-lstdc++", out="pools-cxx"), 4)
+    equal(engine_of(report, "pool_get"), "break", "engine of pool_get")
+    equal(engine_of(report, "malloc", "libc.so"), engine(), "engine of malloc")
+
+
+THROWER = "int thrower(int n) { try { if (n) throw n; } catch (int) { return 1; } return 0; }"
 
 
 # Libraries that come and go
@@ -111,8 +128,8 @@ def test_restless(trace):
           but=[] if trace is trace_attached else ["old_frees"])
 
 
-def sites_here(site):
-    return os.path.basename(site["stack"][0]["file"] or "") == "restless.c"
+def sites_here(site, name="restless.c"):
+    return bool(site["stack"]) and os.path.basename(site["stack"][0]["file"] or "") == name
 
 
 def running():
