@@ -60,6 +60,7 @@ static int follow(struct trace *trace, struct thread *thread, struct process *pr
 		return -ENOMEM;
 	run->watching = trace->memleak.on;
 	trace->runs.items[trace->runs.nr++] = run;
+	(void)run_open_logs(run, trace->namer);
 	if (!run_open(run))
 		hold_for_arming(trace, process);
 	/* From an exec it goes on to a stop in which it can run system calls. */

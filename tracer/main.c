@@ -14,6 +14,7 @@
 #include "probe/allocators.h"
 #include "signals.h"
 #include "stats.h"
+#include "stream/namer.h"
 #include "trace.h"
 
 enum { EXIT_FAILED = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
@@ -60,14 +61,15 @@ static int add_functions(const struct options *options)
 	return error;
 }
 
-static int start_symbolizer(const struct options *options, struct symbolizer **out)
+static int start_symbolizer(const struct options *options, bool (*give_up)(void),
+			    struct symbolizer **out)
 {
 	const struct symbolizer_config config = {
 		.names = allocator_symbols(),
 		.nr_names = allocator_functions_nr(),
 		.debug_dirs = options->debug_dirs,
 		.nr_debug_dirs = options->nr_debug_dirs,
-		.give_up = is_in_a_hurry,
+		.give_up = give_up,
 	};
 	int error = symbolizer_start(&config, out);
 
@@ -112,15 +114,16 @@ static int status_of_failure(const struct options *options, int error)
 									 : EXIT_FAILED;
 }
 
-static int run(const struct options *options, struct symbolizer *symbolizer)
+static int run(const struct options *options, struct symbolizer *symbolizer, struct namer *namer)
 {
 	struct trace trace;
 	int error, status;
 
-	trace_init(&trace, options, symbolizer);
+	trace_init(&trace, options, symbolizer, namer);
 	error = trace_start(&trace);
 	if (!error) {
 		trace_loop(&trace);
+		trace_close_logs(&trace);
 		error = output_reports(&trace, is_in_a_hurry() ? NULL : symbolizer);
 		if (options->stats)
 			stats_print(&trace);
@@ -134,17 +137,34 @@ static int run(const struct options *options, struct symbolizer *symbolizer)
 	return status;
 }
 
+/* Names for the logs, while the other symbolizer is there for what a target may wait for. */
+static int trace_with_names(const struct options *options, struct symbolizer *symbolizer,
+			    struct symbolizer *names)
+{
+	struct namer *namer = NULL;
+	int status, error = names ? namer_create(names, &namer) : 0;
+
+	if (error)
+		message_warn("the log will have no names: %s", strerror(-error));
+	status = run(options, symbolizer, namer);
+	namer_destroy(namer);
+	return status;
+}
+
 static int trace_as_asked(void *owner)
 {
 	const struct options *options = owner;
-	struct symbolizer *symbolizer;
+	struct symbolizer *symbolizer, *names = NULL;
 	int status;
 
-	if (add_functions(options) || start_symbolizer(options, &symbolizer))
+	if (add_functions(options) || start_symbolizer(options, is_in_a_hurry, &symbolizer))
 		return EXIT_FAILED;
+	if (options_want_log(options))
+		(void)start_symbolizer(options, namer_is_over, &names);
 	raise_descriptor_limit();
 	signals_install(options->command, NULL);
-	status = run(options, symbolizer);
+	status = trace_with_names(options, symbolizer, names);
+	symbolizer_stop(names);
 	symbolizer_stop(symbolizer);
 	return status;
 }

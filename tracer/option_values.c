@@ -21,6 +21,8 @@ const struct option option_table[] = {
 	{ "duration", required_argument, NULL, 'd' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "format", required_argument, NULL, OPTION_FORMAT },
+	{ "log", no_argument, NULL, 'l' },
+	{ "log-file", required_argument, NULL, OPTION_LOG_FILE },
 	{ "follow-forks", no_argument, NULL, 'f' },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
 	{ "sample", required_argument, NULL, OPTION_SAMPLE },
@@ -93,7 +95,8 @@ static const char *add_pid(struct options *options, const char *value)
 
 static const char *add_format(struct options *options, const char *value)
 {
-	static const char allowed[] = "text, json or folded is needed, then perhaps :FILE";
+	static const char allowed[] = "text, json, folded or mtrace is needed, then perhaps "
+				     ":FILE";
 	const char *colon = strchr(value, ':');
 	size_t length = colon ? (size_t)(colon - value) : strlen(value);
 	struct option_format *format = &options->formats[options->nr_formats];
@@ -106,10 +109,18 @@ static const char *add_format(struct options *options, const char *value)
 	memcpy(name, value, length);
 	name[length] = '\0';
 	format->format = report_format_find(name);
-	if (!format->format)
+	format->stream = strcmp(name, stream_mtrace.name) ? NULL : &stream_mtrace;
+	if (!format->format && !format->stream)
 		return allowed;
 	format->file = colon ? colon + 1 : NULL;
 	options->nr_formats++;
+	return NULL;
+}
+
+static const char *set_log_file(struct options *options, const char *value)
+{
+	options->log_file = value;
+	options->log = true;
 	return NULL;
 }
 
@@ -248,6 +259,7 @@ uint64_t option_mark(int option)
 const char *option_set_flag(struct options *options, int option, bool on)
 {
 	switch (option) {
+	case 'l': options->log = on; return NULL;
 	case 'f': options->follow_forks = on; return NULL;
 	case OPTION_STATS: options->stats = on; return NULL;
 	case 'q': options->level = on ? MESSAGE_QUIET : MESSAGE_NORMAL; return NULL;
@@ -262,6 +274,7 @@ const char *option_set(struct options *options, int option, const char *value)
 	case 'p': return add_pid(options, value);
 	case 'd': return set_duration(options, value);
 	case 'o': options->output = value; return NULL;
+	case OPTION_LOG_FILE: return set_log_file(options, value);
 	case OPTION_FORMAT: return add_format(options, value);
 	case 'n': return set_top(options, value);
 	case 'k': return set_depth(options, value);

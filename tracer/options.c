@@ -26,7 +26,10 @@ static const char help[] =
 	"                            may be given several times\n"
 	"  -d, --duration TIME       detach after so long: 90, 90s, 5m, 1h, 0.5\n"
 	"  -o, --output FILE         where the report goes (%p: the pid)\n"
-	"      --format NAME[:FILE]  text (default), json or folded; may be given several times\n"
+	"      --format NAME[:FILE]  text (default), json or folded, or mtrace: a log of all calls as\n"
+	"                            mtrace(3) writes it; may be given several times\n"
+	"  -l, --log                 print every call as it happens, and the counts at the end\n"
+	"      --log-file FILE       ... to a file (%p: the pid) in place of standard error\n"
 	"  -f, --follow-forks        trace children too, one report each\n"
 	"      --engine NAME         auto (default), jump or break: how calls are caught\n"
 	"      --sample BYTES        for production: draw one sample in so many bytes allocated (512K)\n"
@@ -88,6 +91,14 @@ static bool is_forgotten_p(const char *word)
 	       procfs_status_number((pid_t)pid, "Tgid") > 0;
 }
 
+bool options_want_log(const struct options *options)
+{
+	for (size_t i = 0; i < options->nr_formats; i++)
+		if (options->formats[i].stream)
+			return true;
+	return options->log;
+}
+
 static bool check_together(struct options *options)
 {
 	if (!options->command && !options->nr_pids) {
@@ -107,6 +118,11 @@ static bool check_together(struct options *options)
 		message_error("--sample needs the engine jump: --engine break stops at every call");
 		return false;
 	}
+	if (options->sample_bytes && options_want_log(options)) {
+		message_error("--sample and %s do not go together: samples are no log of all calls",
+			      options->log ? "--log" : "--format mtrace");
+		return false;
+	}
 	if (!options->nr_formats)
 		options->formats[options->nr_formats++].format = report_format_find("text");
 	for (size_t i = 0, shared = 0; options->output && i < options->nr_formats; i++) {
@@ -114,15 +130,15 @@ static bool check_together(struct options *options)
 		if (shared < 2)
 			continue;
 		message_error("-o takes one report only; give each format its own: --format %s:FILE",
-			      options->formats[i].format->name);
+			      option_format_name(&options->formats[i]));
 		return false;
 	}
 	for (size_t i = 0; options->command && !options->output && i < options->nr_formats; i++) {
-		if (options->formats[i].file || !strcmp(options->formats[i].format->name, "text"))
+		if (options->formats[i].file || !strcmp(option_format_name(&options->formats[i]), "text"))
 			continue;
 		message_error("--format %s needs a file with a command, whose output standard "
 			      "error may be: --format %s:FILE or -o FILE",
-			      options->formats[i].format->name, options->formats[i].format->name);
+			      option_format_name(&options->formats[i]), option_format_name(&options->formats[i]));
 		return false;
 	}
 	return true;
@@ -141,7 +157,7 @@ static enum options_result parse_words(struct options *options, int argc, char *
 	int option;
 
 	/* '+': options end at the first word that is none, as the command's follow. */
-	while ((option = getopt_long(argc, argv, "+p:d:o:fn:k:c:qvhV", option_table, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+p:d:o:lfn:k:c:qvhV", option_table, NULL)) != -1) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			return OPTIONS_DONE;

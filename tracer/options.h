@@ -14,13 +14,16 @@
 #include "base/message.h"
 #include "probe/engine.h"
 #include "report/report.h"
+#include "stream/format.h"
 
 struct unwinder;
 
 #define OPTIONS_MAX 64		/* of each option that may be given several times */
 
+/* One of the two: a report at the end, or a log while it runs. */
 struct option_format {
 	const struct report_format *format;
+	const struct stream_format *stream;
 	const char *file;	/* NULL: where the report goes */
 };
 
@@ -30,6 +33,11 @@ struct option_function {
 	bool is_free;
 	unsigned argument;	/* from 1: the size, 0: there is none; or the pointer */
 };
+
+static inline const char *option_format_name(const struct option_format *format)
+{
+	return format->stream ? format->stream->name : format->format->name;
+}
 
 struct options {
 	pid_t pids[OPTIONS_MAX];
@@ -46,6 +54,8 @@ struct options {
 	enum engine engine;
 	bool follow_forks;
 	bool stats;
+	bool log;			/* every call as it happens */
+	const char *log_file;		/* NULL: standard error */
 	size_t top;
 	uint32_t depth;
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
@@ -67,6 +77,8 @@ enum options_result {
 };
 
 enum options_result options_parse(struct options *options, int argc, char **argv);
+/* Whether every call is to be told of as it happens. */
+bool options_want_log(const struct options *options);
 /* Whatever that said. */
 void options_release(struct options *options);
 

@@ -10,21 +10,7 @@
 #include <unistd.h>
 
 #include "base/message.h"
-
-/* %p is the pid.  With several runs and no %p each gets a file of its own all the same. */
-static int expand(const char *pattern, pid_t pid, bool several, char *out, size_t bytes)
-{
-	const char *at = strstr(pattern, "%p");
-	int length;
-
-	if (at)
-		length = snprintf(out, bytes, "%.*s%d%s", (int)(at - pattern), pattern, pid, at + 2);
-	else if (several)
-		length = snprintf(out, bytes, "%s.%d", pattern, pid);
-	else
-		length = snprintf(out, bytes, "%s", pattern);
-	return length < 0 || (size_t)length >= bytes ? -ENAMETOOLONG : 0;
-}
+#include "file_name.h"
 
 static int told(const char *path, int error)
 {
@@ -60,7 +46,7 @@ static int print_to_file(const struct model *model, const struct option_format *
 {
 	bool several = trace->runs.nr > 1 || trace->options->follow_forks;
 	char path[PATH_MAX];
-	int error = expand(pattern, model->facts->pid, several, path, sizeof(path));
+	int error = file_name_expand(pattern, model->facts->pid, several, path, sizeof(path));
 	FILE *out;
 
 	if (error)
@@ -92,7 +78,7 @@ static int print_one(const struct model *model, const struct option_format *form
 static size_t sites_named(const struct options *options)
 {
 	for (size_t i = 0; i < options->nr_formats; i++)
-		if (!options->formats[i].format->of_top)
+		if (options->formats[i].format && !options->formats[i].format->of_top)
 			return 0;
 	return options->top;
 }
@@ -106,6 +92,8 @@ static int report_run(const struct trace *trace, struct run *run, struct symboli
 	if (error)
 		return told("report", error);
 	for (size_t i = 0; i < trace->options->nr_formats; i++) {
+		if (!trace->options->formats[i].format)
+			continue;
 		error = print_one(&model, &trace->options->formats[i], trace);
 		if (error)
 			result = error;

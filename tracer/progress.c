@@ -147,6 +147,12 @@ static struct sums sum_up(const struct trace *trace)
 	return sums;
 }
 
+/* The log goes there. */
+static bool is_in_the_way(const struct options *options)
+{
+	return options->log && !options->log_file;
+}
+
 void progress_update(struct trace *trace, uint64_t now_ns)
 {
 	uint64_t elapsed_ns = now_ns - trace->began_ns;
@@ -154,7 +160,8 @@ void progress_update(struct trace *trace, uint64_t now_ns)
 	char elapsed[32], total[40] = "";
 	struct sums sums;
 
-	if (trace->options->command || message_level() < MESSAGE_NORMAL || !isatty(STDERR_FILENO))
+	if (trace->options->command || is_in_the_way(trace->options) ||
+	    message_level() < MESSAGE_NORMAL || !isatty(STDERR_FILENO))
 		return;
 	if (!trace->memleak.on) {
 		format_time(elapsed, sizeof(elapsed), elapsed_ns);

@@ -23,6 +23,28 @@ static void prefetch(void *taker, taddr_t address)
 	heap_prefetch(taker, address);
 }
 
+static void take_and_log_event(void *owner, const struct event *event)
+{
+	const struct logs_taker *taker = owner;
+
+	heap_event(taker->heap, event);
+	logs_event(taker->logs, taker->number, taker->heap, event);
+}
+
+static void prefetch_for_log(void *owner, taddr_t address)
+{
+	const struct logs_taker *taker = owner;
+
+	heap_prefetch(taker->heap, address);
+}
+
+static void learned(void *owner)
+{
+	struct run *run = owner;
+
+	logs_learn(&run->logs, run->probe);
+}
+
 /* In another thread: ends the wait for a stop. */
 static void wake(void *owner)
 {
@@ -132,6 +154,7 @@ void run_destroy(struct run *run)
 	if (run->process)
 		run->process->run = NULL;
 	probe_destroy(run->probe);
+	logs_destroy(&run->logs);
 	deinit_heaps(run);
 	free(run->exe);
 	free(run->comm);
@@ -140,6 +163,29 @@ void run_destroy(struct run *run)
 	free(run->modules);
 	free(run->gaps.items);
 	free(run);
+}
+
+int run_open_logs(struct run *run, struct namer *namer)
+{
+	return logs_open(&run->logs, run->options, namer, &run->facts, run->nr_heaps);
+}
+
+void run_close_logs(struct run *run)
+{
+	logs_close(&run->logs, &run->facts);
+}
+
+static void set_takers(struct run *run, struct event_sink *sink)
+{
+	bool logs = run->logs.nr;
+
+	sink->event = logs ? take_and_log_event : take_event;
+	sink->prefetch = logs ? prefetch_for_log : prefetch;
+	sink->nr_takers = run->nr_heaps;
+	for (unsigned i = 0; i < run->nr_heaps; i++) {
+		run->logs.takers[i] = (struct logs_taker){ &run->logs, &run->heaps[i], i };
+		sink->takers[i] = logs ? (void *)&run->logs.takers[i] : &run->heaps[i];
+	}
 }
 
 static int make_probe(struct run *run)
@@ -151,14 +197,14 @@ static int make_probe(struct run *run)
 		.sample_bytes = (int64_t)run->options->sample_bytes,
 		.targets = run->targets,
 		.epoch_ns = run->epoch_ns,
-		.sink = { .event = take_event, .prefetch = prefetch, .nr_takers = run->nr_heaps },
+		.callers = run->logs.nr,
+		.learned = learned,
 		.notify = wake,
 		.owner = run,
 	};
 	int error;
 
-	for (unsigned i = 0; i < run->nr_heaps; i++)
-		options.sink.takers[i] = &run->heaps[i];
+	set_takers(run, &options.sink);
 	error = probe_create(run->process, run->files, &options, &run->probe);
 
 	return error ? error : probe_prepare(run->probe);
@@ -215,6 +261,11 @@ static void add_stats(struct probe_stats *sum, const struct probe_stats *more)
 	sum->unsampled += more->unsampled;
 }
 
+static uint64_t since_epoch(const struct run *run)
+{
+	return clock_ns() - run->epoch_ns;
+}
+
 /* Their names are the modules'. */
 static void forget_functions(struct run *run)
 {
@@ -235,6 +286,7 @@ int run_restart(struct run *run)
 	forget_functions(run);
 	probe_destroy(run->probe);
 	run->probe = NULL;
+	logs_restart(&run->logs, since_epoch(run));
 	memory_close(&run->process->memory);
 	run->process->memory.tid = tid;
 	learn_names(run);
@@ -253,11 +305,6 @@ void run_note_memory(struct run *run)
 
 	if (rss)
 		run->facts.rss_end_bytes = rss > ours ? rss - ours : rss;
-}
-
-static uint64_t since_epoch(const struct run *run)
-{
-	return clock_ns() - run->epoch_ns;
 }
 
 static void heaps_tick(struct run *run, uint64_t now_ns)
@@ -394,6 +441,7 @@ void run_rest(struct run *run)
 		if (run->heaps[i].ticked_ns > run->rested_ns)
 			run->rested_ns = run->heaps[i].ticked_ns;
 	heaps_tick(run, run->rested_ns);
+	logs_rest(&run->logs, run->rested_ns);
 }
 
 static int note_gap(struct run *run, uint64_t to_ns)
@@ -415,6 +463,7 @@ int run_wake(struct run *run)
 
 	for (unsigned i = 0; i < run->nr_heaps; i++)
 		heap_disown(&run->heaps[i], now_ns);
+	logs_wake(&run->logs, now_ns);
 	if (run->probe)
 		probe_wake(run->probe);
 	run->watching = true;
@@ -444,6 +493,7 @@ int run_finish(struct run *run)
 	run->facts.stopped_ns = run->past.handling_ns;
 	run->facts.incomplete = why_incomplete(run);
 	merge_heaps(run);
+	logs_end(&run->logs, &run->facts, &run->heaps[0]);
 	if (run->probe && !error)
 		error = list_modules(run);
 	return error;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "heap/heap.h"
+#include "logs.h"
 #include "options.h"
 #include "probe/probe.h"
 #include "report/run_facts.h"
@@ -23,6 +24,7 @@ struct run {
 	struct probe *probe;		/* NULL: it could not be made */
 	struct heap heaps[EVENT_TAKERS]; /* each of addresses of its own; [0]: at the end, of all */
 	unsigned nr_heaps;
+	struct logs logs;
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;
@@ -49,6 +51,9 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 	       volatile bool *attention, struct process *process, struct run **out);
 void run_destroy(struct run *run);
 
+/* Before run_open(): where every call is to be told of at once.  0 or -errno, told already. */
+int run_open_logs(struct run *run, struct namer *namer);
+
 /* Opens memory and looks at modules, while the target runs or before its first instruction. */
 int run_open(struct run *run);
 
@@ -68,6 +73,9 @@ void run_note_memory(struct run *run);
 
 /* Now and then. */
 void run_tick(struct run *run, uint64_t now_ns);
+
+/* After run_finish(), when nobody waits for this thread: see logs_close(). */
+void run_close_logs(struct run *run);
 
 /* The process has ended or been let go: completes the facts.  After it the process may be
  * destroyed; the run stays valid for the report. */

@@ -9,7 +9,7 @@ static volatile sig_atomic_t end_requests, ticked;
 
 static const int handled[] = {
 	SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU,
-	SIGXFSZ, SIGCHLD,
+	SIGXFSZ, SIGCHLD, SIGURG,
 };
 #define NR_HANDLED (sizeof(handled) / sizeof(handled[0]))
 static struct sigaction found[NR_HANDLED];
@@ -28,11 +28,17 @@ static void on_tick(int signal)
 	ticked = 1;
 }
 
+static void on_nudge(int signal)
+{
+}
+
 static void (*handler_of(int signal, bool with_command))(int)
 {
 	switch (signal) {
 	case SIGALRM:
 		return on_tick;
+	case SIGURG: /* of ours, to end a thread's wait; ignored but for that, as by default */
+		return on_nudge;
 	case SIGPIPE: /* writes fail with EPIPE or EFBIG instead */
 	case SIGXFSZ:
 	case SIGTTIN:

@@ -33,10 +33,11 @@ static taddr_t original_pc(const struct process *process, taddr_t pc)
 }
 
 void trace_init(struct trace *trace, const struct options *options,
-		struct symbolizer *symbolizer)
+		struct symbolizer *symbolizer, struct namer *namer)
 {
 	memset(trace, 0, sizeof(*trace));
 	trace->options = options;
+	trace->namer = namer;
 	trace->tick_ms = options->duration_ns && options->duration_ns < SHORT_NS ? 10 : 100;
 	signals_tick_every(trace->tick_ms);
 	switch_init(&trace->memleak, options);
@@ -57,6 +58,7 @@ void trace_deinit(struct trace *trace)
 	switch_deinit(&trace->memleak);
 }
 
+/* -ECANCELED: told already. */
 static int add_run(struct trace *trace, struct process *process, struct run **out)
 {
 	int error = ARRAY_GROW(&trace->runs);
@@ -67,6 +69,10 @@ static int add_run(struct trace *trace, struct process *process, struct run **ou
 	if (error)
 		return error;
 	(*out)->watching = trace->memleak.on;
+	if (run_open_logs(*out, trace->namer)) {
+		run_destroy(*out);
+		return -ECANCELED;
+	}
 	trace->runs.items[trace->runs.nr++] = *out;
 	return 0;
 }
@@ -162,6 +168,10 @@ static int launch(struct trace *trace)
 		return error;
 	}
 	error = add_run(trace, process, &run);
+	if (error == -ECANCELED) {
+		kill(process->pid, SIGKILL);
+		return error;
+	}
 	if (!error)
 		error = run_open(run);
 	if (error) {
@@ -292,6 +302,12 @@ void trace_loop(struct trace *trace)
 	if (trace->options->command)
 		missing_tell(trace->runs.items[0], true);
 	progress_detached(trace);
+}
+
+void trace_close_logs(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->runs.nr; i++)
+		run_close_logs(trace->runs.items[i]);
 }
 
 int trace_await_command(struct trace *trace)

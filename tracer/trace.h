@@ -18,6 +18,7 @@ struct trace {
 	const struct options *options;
 	struct targets targets;
 	struct files files;
+	struct namer *namer;		/* of the logs; NULL: there are none */
 	struct placement *placement;
 	struct memleak_switch memleak;
 	struct {
@@ -32,7 +33,7 @@ struct trace {
 };
 
 void trace_init(struct trace *trace, const struct options *options,
-		struct symbolizer *symbolizer);
+		struct symbolizer *symbolizer, struct namer *namer);
 void trace_deinit(struct trace *trace);
 
 /* Attaches or launches.  -ENOENT and -EACCES: the command could not be run. */
@@ -40,6 +41,9 @@ int trace_start(struct trace *trace);
 
 /* Until all targets have ended, the duration is over, or the user ends it; detaches. */
 void trace_loop(struct trace *trace);
+
+/* What the logs still have to write: after trace_loop(), as long as logs_close() says. */
+void trace_close_logs(struct trace *trace);
 
 /* Of a command that was let go before its end: waits for it, as long as somebody waits for us.  Its
  * wait status. */

@@ -61,12 +61,13 @@
 enum agent_kind {
 	AGENT_NOTHING,		/* never written */
 	AGENT_ALLOC,		/* address, size, stack */
-	AGENT_FREE,		/* address: about to be freed */
-	AGENT_FREE_INSIDE,	/* likewise, or resized, by a call that another one makes */
-	AGENT_RESIZE_BEGIN,	/* address: a realloc of it begins in this thread */
+	AGENT_FREE,		/* address: about to be freed; with callers also the stack */
+	AGENT_FREE_INSIDE,	/* likewise, or resized, by a call that another one makes; no stack */
+	AGENT_RESIZE_BEGIN,	/* address: a realloc of it begins in this thread; as FREE */
 	AGENT_RESIZE_DONE,	/* address: the old block is gone; an ALLOC tells of the new one */
-	AGENT_RESIZE_FAILED,	/* address: the old block lives on */
-	AGENT_FAILED,		/* address 0: an allocation that returned no memory */
+	AGENT_RESIZE_FAILED,	/* address: the old block lives on; the size asked for */
+	AGENT_FAILED,		/* address 0: an allocation that returned no memory; likewise, and
+				 * with callers the stack */
 	AGENT_OWN,		/* written by the tracer, which knows what its node means */
 };
 
@@ -212,7 +213,7 @@ struct agent_state {
 	taddr_t main_low, main_high;	/* the first thread's stack */
 	uint64_t wait_cycles;		/* TSC cycles of 1 ms: the longest wait for room in a ring */
 	uint32_t depth;			/* innermost frames that must be right */
-	uint32_t unused;
+	uint32_t callers;		/* every record has a stack, not only those of blocks */
 	int64_t sample_bytes;		/* 0: every call; else the mean distance of samples */
 	int64_t gaps[AGENT_GAPS];	/* exponentially distributed, mean sample_bytes */
 	uint8_t sampled_near[AGENT_SAMPLED_LINES];	/* how many, at least, are in that line */

@@ -68,9 +68,17 @@ open_hook(struct hook *hook, const struct agent_registers *regs,
 	hook->thread = agent_thread_get();
 }
 
-static void put(const struct hook *hook, enum agent_kind kind, taddr_t address)
+static void put(const struct hook *hook, enum agent_kind kind, taddr_t address, uint32_t node)
 {
-	agent_put(hook->thread, hook->function, kind, address, hook->size, AGENT_ROOT);
+	agent_put(hook->thread, hook->function, kind, address, hook->size, node);
+}
+
+/* For who wants to know whose calls they all are. */
+static uint32_t caller(const struct hook *hook)
+{
+	if (AGENT_LIKELY(!agent_state.callers))
+		return AGENT_ROOT;
+	return agent_stack_node(hook->thread, hook->sp, hook->fp);
 }
 
 static bool is_nested(const struct hook *hook)
@@ -140,7 +148,7 @@ static uint32_t before_free(const struct agent_registers *regs,
 		return 0;
 	hook.size = 0;
 	if (pointer)
-		put(&hook, AGENT_FREE, pointer);
+		put(&hook, AGENT_FREE, pointer, caller(&hook));
 	return wraps ? wrap(&hook, 0) : 0;
 }
 
@@ -164,11 +172,11 @@ static uint32_t before_resize(struct hook *hook)
 	if (is_forsaken() || is_inside(hook, tell & AGENT_TELL_OLD ? hook->pointer : 0))
 		return 0;
 	if (agent_state.sample_bytes && !hook->thread) {
-		put(hook, AGENT_FREE, hook->pointer);
+		put(hook, AGENT_FREE, hook->pointer, AGENT_ROOT);
 		return 0;
 	}
 	if (tell & AGENT_TELL_OLD)
-		put(hook, AGENT_RESIZE_BEGIN, hook->pointer);
+		put(hook, AGENT_RESIZE_BEGIN, hook->pointer, caller(hook));
 	return wrap(hook, tell);
 }
 
@@ -220,7 +228,7 @@ static void tell_old(const struct hook *hook, taddr_t block)
 {
 	bool is_kept = has_failed(hook, block);
 
-	put(hook, is_kept ? AGENT_RESIZE_FAILED : AGENT_RESIZE_DONE, hook->pointer);
+	put(hook, is_kept ? AGENT_RESIZE_FAILED : AGENT_RESIZE_DONE, hook->pointer, AGENT_ROOT);
 	if (is_kept && agent_state.sample_bytes && !agent_sampled_add(hook->pointer))
 		agent_drop();
 }
@@ -249,7 +257,7 @@ static __attribute__((noinline)) void tell_all(const struct agent_registers *reg
 	if (block)
 		tell_new(&hook, block, node);
 	else if (has_failed(&hook, block) && !(is_old && tell & AGENT_TELL_OLD))
-		put(&hook, AGENT_FAILED, 0);
+		put(&hook, AGENT_FAILED, 0, node);
 }
 
 /* What was to be told; all of it if the call is not known, since there was no place for it or
@@ -277,7 +285,7 @@ void agent_after(const struct agent_registers *regs, const struct agent_function
 	if (!tell || function->call == AGENT_CALL_FREE)
 		return;
 	result = block_of(regs, function, result);
-	if (result && tell & AGENT_TELL_NEW)
+	if ((result || AGENT_UNLIKELY(agent_state.callers)) && tell & AGENT_TELL_NEW)
 		node = agent_stack_node(thread, sp, fp);
 	tell_all(regs, function, tell, result, node);
 }

@@ -7,6 +7,9 @@
  * is told before the real free, an allocation after the real allocation.  A realloc is two
  * events, since the old block is gone somewhere in between: RESIZE_BEGIN before it,
  * RESIZE_END after it.  An event lives only as long as the call that hands it over.
+ *
+ * A consumer that asks for the callers of all calls (probe_options.callers) finds the innermost
+ * frames with FREE, RESIZE_BEGIN and FAILED as well, and the kernel's number of the thread.
  */
 #ifndef MEMTRACE_EVENT_H
 #define MEMTRACE_EVENT_H
@@ -17,7 +20,7 @@
 
 enum event_kind {
 	EVENT_ALLOC,		/* address, size, stack */
-	EVENT_FREE,		/* address; the stack where the engine has one */
+	EVENT_FREE,		/* address */
 	EVENT_FREE_INSIDE,	/* address: freed or resized by a call that does not count; of that
 				 * address alone, with ADDRESS_POOL or without */
 	EVENT_RESIZE_BEGIN,	/* old_address: about to be resized by this thread */
@@ -34,7 +37,8 @@ enum event_kind {
 struct event {
 	enum event_kind kind;
 	uint32_t function;	/* index into the run's table of functions */
-	pid_t tid;
+	pid_t tid;		/* of the engine's own: within a call only that they differ counts */
+	pid_t kernel_tid;	/* the kernel's number, where that was asked for; 0: not known */
 	taddr_t address;
 	taddr_t old_address;
 	uint64_t size;		/* bytes, as asked for */

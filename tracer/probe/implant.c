@@ -366,6 +366,7 @@ static int write_state(struct implant *implant, struct memory *memory,
 	state->main_high = settings->main_high;
 	state->wait_cycles = settings->wait_cycles;
 	state->depth = settings->depth;
+	state->callers = settings->callers;
 	state->sample_bytes = settings->sample_bytes;
 	if (settings->sample_bytes) {
 		memcpy(state->gaps, settings->gaps, sizeof(state->gaps));
@@ -632,6 +633,18 @@ void implant_tell_stack(struct implant *implant, uint64_t fs_base, taddr_t low, 
 	stack->high = high;
 	stack->tid = (uint64_t)tid;
 	__atomic_store_n(&stack->key, fs_base, __ATOMIC_RELEASE);
+}
+
+pid_t implant_stack_tid(const struct implant *implant, uint64_t fs_base)
+{
+	for (unsigned i = 0; fs_base && i < AGENT_THREAD_PROBES; i++) {
+		const struct agent_stack *stack =
+			&implant->shared->stacks[agent_thread_place(fs_base, i)];
+
+		if (__atomic_load_n(&stack->key, __ATOMIC_ACQUIRE) == fs_base)
+			return (pid_t)stack->tid;
+	}
+	return 0;
 }
 
 void implant_forget_stack(struct implant *implant, struct memory *memory, uint64_t fs_base)

@@ -61,6 +61,7 @@ struct implant {
 
 struct implant_settings {
 	uint32_t depth;
+	bool callers;			/* stacks of all records */
 	uint64_t wait_cycles;
 	taddr_t main_low, main_high;
 	int64_t sample_bytes;		/* 0: all calls are recorded */
@@ -99,6 +100,9 @@ void implant_forget_stack(struct implant *implant, struct memory *memory, uint64
 /* The fs base of the thread that the agent has given this number; 0: of none. */
 uint64_t implant_thread_key(const struct implant *implant, const struct memory *memory,
 			    uint32_t thread);
+
+/* The kernel's number of the thread with this fs base, as told; 0: it is not known. */
+pid_t implant_stack_tid(const struct implant *implant, uint64_t fs_base);
 
 /* The calls that the agent has noted as under way in the thread of this fs base: how many are
  * in out; -1: it does not know the thread. */

@@ -68,6 +68,7 @@ void jump_destroy(struct jump *jump)
 		rings_deinit(&jump->lanes[i].rings);
 	free(jump->lanes);
 	free(jump->keys);
+	free(jump->tids);
 	implant_deinit(&jump->implant);
 	zones_deinit(&jump->zones);
 	free(jump->retired.items);
@@ -163,6 +164,7 @@ static int map_implant(struct jump *jump, struct inject *inject, const struct ma
 	taddr_t place = zone_choose_far(maps, implant_bytes());
 	struct implant_settings settings = {
 		.depth = jump->options.depth,
+		.callers = jump->options.callers,
 		.wait_cycles = cycles_per_ms(jump),
 		.sample_bytes = jump->options.sample_bytes,
 		.gaps = jump->gaps,
@@ -432,8 +434,10 @@ void jump_thread_ends(struct jump *jump, const struct thread *thread)
 {
 	arch_regs regs;
 
-	if (jump->implant.base && !thread->guest && !thread_get_regs(thread, &regs))
-		implant_forget_stack(&jump->implant, &jump->process->memory, regs.fs_base);
+	if (!jump->implant.base || thread->guest || thread_get_regs(thread, &regs))
+		return;
+	jump_forget_tid(jump, regs.fs_base);
+	implant_forget_stack(&jump->implant, &jump->process->memory, regs.fs_base);
 }
 
 void jump_forget_module(struct jump *jump, uint32_t module)

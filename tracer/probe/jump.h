@@ -26,6 +26,7 @@
 
 struct jump_options {
 	uint32_t depth;
+	bool callers;			/* of all calls, with the kernel's numbers of threads */
 	int64_t sample_bytes;
 	uint64_t epoch_ns;
 	struct walker *walker;		/* of the target's stacks; for this thread */
@@ -60,6 +61,7 @@ struct jump {
 	struct jump_lane *lanes;
 	unsigned nr_lanes;		/* 0: no rings yet */
 	uint64_t *keys;			/* as last seen: fs bases by the agent's numbers */
+	pid_t *tids;			/* likewise, where callers are asked for; 0: look again */
 	struct parachute_code code;	/* in the target */
 	struct agent_inventory *inventory;
 	int64_t *gaps;			/* of samples; NULL: none are drawn */

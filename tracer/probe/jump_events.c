@@ -19,6 +19,42 @@ static uint64_t thread_key(void *owner, uint32_t thread)
 	return __atomic_load_n(&jump->keys[thread], __ATOMIC_RELAXED);
 }
 
+/* Only the first thread of a program has its fs base from no clone(2): nobody was told of it. */
+static pid_t find_tid(struct jump *jump, uint32_t thread)
+{
+	uint64_t key = thread_key(jump, thread);
+	pid_t tid = key ? implant_stack_tid(&jump->implant, key) : 0;
+
+	return key && !tid ? jump->process->pid : tid;
+}
+
+/* Called by rings, with their lane's lock held. */
+static pid_t thread_tid(void *owner, uint32_t thread)
+{
+	struct jump *jump = owner;
+	pid_t tid;
+
+	if (thread >= AGENT_THREADS)
+		return 0;
+	tid = __atomic_load_n(&jump->tids[thread], __ATOMIC_RELAXED);
+	if (!tid) {
+		tid = find_tid(jump, thread);
+		__atomic_store_n(&jump->tids[thread], tid, __ATOMIC_RELAXED);
+	}
+	return tid;
+}
+
+void jump_forget_tid(struct jump *jump, uint64_t fs_base)
+{
+	if (!jump->tids || !fs_base)
+		return;
+	/* What it has recorded is its own; the next one may have the same fs base. */
+	jump_lock(jump);
+	for (unsigned i = 0; i < AGENT_THREAD_PROBES; i++)
+		__atomic_store_n(&jump->tids[agent_thread_place(fs_base, i)], 0, __ATOMIC_RELAXED);
+	jump_unlock(jump);
+}
+
 static int insert(struct jump *jump, const struct event *event)
 {
 	struct jump_lane *lane = jump->lanes;
@@ -81,7 +117,7 @@ static int init_lane(struct jump *jump, unsigned number)
 		.event = sink->event, .prefetch = sink->prefetch,
 		.consumer = sink->takers[number],
 		.lane = number, .nr_lanes = sink->nr_takers,
-		.key = thread_key, .key_owner = jump,
+		.key = thread_key, .tid = jump->tids ? thread_tid : NULL, .key_owner = jump,
 	};
 
 	return rings_init(&jump->lanes[number].rings, jump->implant.shared, &options);
@@ -93,7 +129,9 @@ static int init_lanes(struct jump *jump)
 		jump->lanes = calloc(jump->options.sink.nr_takers, sizeof(*jump->lanes));
 	if (!jump->keys)
 		jump->keys = calloc(AGENT_THREADS, sizeof(*jump->keys));
-	if (!jump->lanes || !jump->keys)
+	if (!jump->tids && jump->options.callers)
+		jump->tids = calloc(AGENT_THREADS, sizeof(*jump->tids));
+	if (!jump->lanes || !jump->keys || (jump->options.callers && !jump->tids))
 		return -ENOMEM;
 	for (unsigned i = 0; i < jump->options.sink.nr_takers; i++) {
 		int error = init_lane(jump, i);

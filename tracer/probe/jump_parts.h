@@ -8,6 +8,9 @@
 /* jump_events.c: before the agent is injected; again where that has failed. */
 int jump_start_rings(struct jump *jump);
 
+/* jump_events.c: the thread with this fs base is about to be another one, or is gone. */
+void jump_forget_tid(struct jump *jump, uint64_t fs_base);
+
 /* jump_leave.c: for evacuate(), with the jump as owner: code of the engine in the target, and
  * whether a thread will return there. */
 bool jump_concerns(void *owner, taddr_t pc);

@@ -17,7 +17,8 @@ static void make_jump(struct probe *probe)
 {
 	const struct probe_options *options = &probe->options;
 	const struct jump_options jump_options = {
-		.depth = options->depth, .sample_bytes = options->sample_bytes,
+		.depth = options->depth, .callers = options->callers,
+		.sample_bytes = options->sample_bytes,
 		.epoch_ns = options->epoch_ns, .sink = options->sink,
 		.notify = options->notify, .owner = options->owner, .walker = &probe->walker,
 	};
@@ -178,6 +179,8 @@ int probe_prepare(struct probe *probe)
 	functions_relate(&probe->functions);
 	if (probe->jump)
 		jump_learn(probe->jump, &probe->modules);
+	if (probe->options.learned)
+		probe->options.learned(probe->options.owner);
 	return error;
 }
 

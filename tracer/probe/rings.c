@@ -76,8 +76,7 @@ void rings_beat(const struct rings *rings)
 		__atomic_store_n(&rings->shared->now_ns, 1, __ATOMIC_RELAXED);
 }
 
-/* The target's threads are numbered by the agent; within a call only that they differ matters.
- * Should an event ever need the kernel's number, it is found here. */
+/* The target's threads are numbered by the agent; within a call only that they differ matters. */
 static pid_t tid_of(uint32_t thread)
 {
 	return (pid_t)(thread < AGENT_THREADS ? thread : AGENT_THREADS) + 1;
@@ -101,12 +100,12 @@ static struct rings_cell *find_cell(struct rings *rings, uint32_t node, uint16_t
 }
 
 /* The frames from a node up to its root; true if there are more. */
-static bool read_frames(struct rings *rings, uint32_t node, uint32_t *nr_frames)
+static bool read_frames(struct rings *rings, uint32_t node, uint32_t depth, uint32_t *nr_frames)
 {
 	const struct agent_node *nodes = rings->shared->nodes;
 	uint32_t nr;
 
-	for (nr = 0; nr < rings->options.depth; nr++) {
+	for (nr = 0; nr < depth; nr++) {
 		if (node < AGENT_FIRST_NODE || node >= AGENT_NODES)
 			break;
 		rings->frames[nr] = LOAD(nodes[node].frame);
@@ -130,9 +129,19 @@ static void add_stack(struct rings *rings, uint32_t node, struct event *event)
 		return;
 	}
 	if (!cell->site)
-		cell->truncated = read_frames(rings, node, &event->nr_frames);
+		cell->truncated = read_frames(rings, node, rings->options.depth,
+					      &event->nr_frames);
 	event->truncated = cell->truncated;
 	event->site = &cell->site;
+}
+
+/* The few innermost frames, where the agent tells of callers. */
+static void add_callers(struct rings *rings, uint32_t node, struct event *event)
+{
+	if (node == AGENT_ROOT)
+		return;
+	event->stack = rings->frames;
+	event->truncated = read_frames(rings, node, RINGS_CALLERS, &event->nr_frames);
 }
 
 static const enum event_kind kinds[] = {
@@ -155,8 +164,10 @@ static bool set_kind(struct event *event, unsigned kind, taddr_t address)
 		event->address = address;
 	else
 		event->old_address = address;
-	if (event->kind == EVENT_RESIZE_END)
-		event->size = kind == AGENT_RESIZE_FAILED;
+	if (kind == AGENT_RESIZE_DONE)
+		event->size = 0;
+	else if (kind == AGENT_RESIZE_FAILED && !event->size)
+		event->size = 1;
 	return true;
 }
 
@@ -256,6 +267,11 @@ static void deliver(struct rings *rings, unsigned ring, const struct agent_recor
 		return;
 	if (event.kind == EVENT_ALLOC)
 		add_stack(rings, (uint32_t)thread_stack, &event);
+	else
+		add_callers(rings, (uint32_t)thread_stack, &event);
+	if (rings->options.tid)
+		event.kernel_tid = rings->options.tid(rings->options.key_owner,
+						      (uint32_t)(thread_stack >> 32));
 	rings->options.event(rings->options.consumer, &event);
 }
 

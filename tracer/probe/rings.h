@@ -25,6 +25,7 @@
 #define RINGS_SHARE 256				/* of one ring in one rings_drain() */
 #define RINGS_BATCH (RINGS_SHARE * AGENT_RINGS)	/* the most that rings_drain() takes */
 #define RINGS_DEPTH_MAX 1024
+#define RINGS_CALLERS 4				/* frames of what is no allocation */
 #define RINGS_MUTES 1024			/* 128 threads at once */
 
 struct rings_options {
@@ -39,6 +40,8 @@ struct rings_options {
 	unsigned lane, nr_lanes;
 	/* The fs base of a thread, by its number in struct agent_record; 0: nobody knows. */
 	uint64_t (*key)(void *owner, uint32_t thread);
+	/* The kernel's number of it; 0: nobody knows.  NULL: nobody asks. */
+	pid_t (*tid)(void *owner, uint32_t thread);
 	void *key_owner;
 };
 

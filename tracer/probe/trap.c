@@ -51,7 +51,7 @@ static void take_recorded_stack(struct probe *probe, const arch_regs *regs)
 static void send(struct probe *probe, struct thread *thread, struct event *event,
 		 uint64_t now_ns)
 {
-	event->tid = thread->tid;
+	event->tid = event->kernel_tid = thread->tid;
 	event->time_ns = now_ns - probe->options.epoch_ns;
 	if (!probe->jump || !jump_records(probe->jump))
 		probe->options.sink.event(probe->options.sink.takers[0], event);
@@ -76,6 +76,16 @@ static void send_with_stack(struct probe *probe, struct thread *thread, const ar
 		probe->maps_stale |= walk->nr && !code_module(walk->frames[walk->nr - 1]);
 	}
 	send(probe, thread, event, now_ns);
+}
+
+/* One whose stack the heap has no use for. */
+static void send_with_caller(struct probe *probe, struct thread *thread, const arch_regs *regs,
+			     struct event *event, uint64_t now_ns)
+{
+	if (probe->options.callers)
+		send_with_stack(probe, thread, regs, event, now_ns);
+	else
+		send(probe, thread, event, now_ns);
 }
 
 /* What the agent sees of this thread while a call is under way here is nested in that. */
@@ -242,12 +252,12 @@ static void begin(struct probe *probe, struct thread *thread, const struct funct
 		event.kind = EVENT_FREE;
 		event.address = call->pointer | pool_bit(function->kind);
 		if (call->pointer && !is_told_already(thread->calls, call))
-			send(probe, thread, &event, now_ns);
+			send_with_caller(probe, thread, regs, &event, now_ns);
 		watch = function->may_nest;
 	} else if (allocator_resizes(function->kind) && call->pointer) {
 		event.kind = EVENT_RESIZE_BEGIN;
 		event.old_address = call->pointer;
-		send(probe, thread, &event, now_ns);
+		send_with_caller(probe, thread, regs, &event, now_ns);
 	}
 	if (!watch)
 		return;
@@ -345,7 +355,7 @@ static void end(struct probe *probe, struct thread *thread, const arch_regs *reg
 	if (event.address)
 		send_with_stack(probe, thread, regs, &event, now_ns);
 	else
-		send(probe, thread, &event, now_ns);
+		send_with_caller(probe, thread, regs, &event, now_ns);
 }
 
 void trap_return(struct probe *probe, struct thread *thread, const arch_regs *regs,
