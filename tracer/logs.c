@@ -61,10 +61,10 @@ static int add_format(struct logs *logs, const struct options *options,
 }
 
 int logs_open(struct logs *logs, const struct options *options, struct namer *namer,
-	      const struct run_facts *facts, unsigned nr_takers)
+	      const struct run_facts *facts)
 {
 	const struct stream_options stream = {
-		.style = { .name = facts->name, .pid = facts->pid }, .nr_takers = nr_takers,
+		.style = { .name = facts->name, .pid = facts->pid },
 	};
 	int error = 0;
 
@@ -118,33 +118,38 @@ void logs_learn(struct logs *logs, const struct probe *probe)
 	for (size_t i = image_nr_modules(logs->image); i < probe->modules.nr && !error; i++)
 		error = learn_module(logs, probe->modules.items[i], tid);
 	for (size_t i = image_nr_functions(logs->image); i < probe->functions.nr && !error; i++) {
-		const struct allocator_function *kind = probe->functions.items[i].kind;
+		const struct function *function = &probe->functions.items[i];
 
-		error = image_add_function(logs->image, kind->name, allocator_resizes(kind));
+		error = image_add_function(logs->image, &(struct image_function){
+			.name = function->kind->name,
+			.module = function->module->id,
+			.resizes = allocator_resizes(function->kind),
+		});
 	}
-}
-
-static void tell_all(struct logs *logs, unsigned taker, const struct event *event)
-{
-	for (size_t i = 0; i < logs->nr; i++)
-		stream_event(logs->streams[i], taker, event);
 }
 
 /* The engine does not repeat a stack that the heap knows by then. */
-void logs_event(struct logs *logs, unsigned taker, const struct heap *heap,
-		const struct event *event)
+static void add_stack(const struct heap *heap, struct event *event)
 {
-	struct event whole = *event;
 	const struct site *site;
 	struct stack_view stack;
 
-	if (!whole.nr_frames && whole.site && *whole.site) {
-		site = sites_get(heap->sites, *whole.site - 1);
-		stack = stacks_get(heap->stacks, site->stack);
-		whole.stack = stack.frames;
-		whole.nr_frames = stack.nr_frames;
-	}
-	tell_all(logs, taker, &whole);
+	if (event->nr_frames || !event->site || !*event->site)
+		return;
+	site = sites_get(heap->sites, *event->site - 1);
+	stack = stacks_get(heap->stacks, site->stack);
+	event->stack = stack.frames;
+	event->nr_frames = stack.nr_frames;
+}
+
+void logs_event(struct logs *logs, const struct heap *heap, const struct event *event,
+		bool unknown)
+{
+	struct event whole = *event;
+
+	add_stack(heap, &whole);
+	for (size_t i = 0; i < logs->nr; i++)
+		stream_event(logs->streams[i], &whole, unknown);
 }
 
 static void note(struct logs *logs, enum line_kind kind, uint64_t now_ns)

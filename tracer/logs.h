@@ -21,24 +21,18 @@ struct logs {
 	struct image *image;
 	struct stream *streams[LOGS_MAX];
 	size_t nr;
-	/* What goes into struct event_sink. */
-	struct logs_taker {
-		struct logs *logs;
-		struct heap *heap;
-		unsigned number;
-	} takers[EVENT_TAKERS];
 };
 
 /* 0 or -errno, told already. */
 int logs_open(struct logs *logs, const struct options *options, struct namer *namer,
-	      const struct run_facts *facts, unsigned nr_takers);
+	      const struct run_facts *facts);
 
 /* What was found since the last time. */
 void logs_learn(struct logs *logs, const struct probe *probe);
 
-/* Of the heap that was just told of it, in its lock. */
-void logs_event(struct logs *logs, unsigned taker, const struct heap *heap,
-		const struct event *event);
+/* Of the heap that was just told of it, in its lock; unknown: see stream_event(). */
+void logs_event(struct logs *logs, const struct heap *heap, const struct event *event,
+		bool unknown);
 
 /* While no event comes. */
 void logs_rest(struct logs *logs, uint64_t now_ns);

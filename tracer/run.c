@@ -23,19 +23,22 @@ static void prefetch(void *taker, taddr_t address)
 	heap_prefetch(taker, address);
 }
 
+/* One taker of all there is: see event/event.h. */
 static void take_and_log_event(void *owner, const struct event *event)
 {
-	const struct logs_taker *taker = owner;
+	struct run *run = owner;
+	const struct heap_totals *totals = &run->heaps[0].totals;
+	uint64_t unknown_frees = totals->unknown_frees;
 
-	heap_event(taker->heap, event);
-	logs_event(taker->logs, taker->number, taker->heap, event);
+	heap_event(&run->heaps[0], event);
+	logs_event(&run->logs, &run->heaps[0], event, totals->unknown_frees != unknown_frees);
 }
 
 static void prefetch_for_log(void *owner, taddr_t address)
 {
-	const struct logs_taker *taker = owner;
+	const struct run *run = owner;
 
-	heap_prefetch(taker->heap, address);
+	heap_prefetch(&run->heaps[0], address);
 }
 
 static void learned(void *owner)
@@ -91,7 +94,7 @@ static unsigned nr_of_takers(const struct options *options)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (options->engine == ENGINE_BREAK || processors < 8)
+	if (options->engine == ENGINE_BREAK || processors < 8 || options_want_log(options))
 		return 1;
 	return processors < 16 ? 2 : EVENT_TAKERS;
 }
@@ -167,7 +170,7 @@ void run_destroy(struct run *run)
 
 int run_open_logs(struct run *run, struct namer *namer)
 {
-	return logs_open(&run->logs, run->options, namer, &run->facts, run->nr_heaps);
+	return logs_open(&run->logs, run->options, namer, &run->facts);
 }
 
 void run_close_logs(struct run *run)
@@ -177,15 +180,17 @@ void run_close_logs(struct run *run)
 
 static void set_takers(struct run *run, struct event_sink *sink)
 {
-	bool logs = run->logs.nr;
-
-	sink->event = logs ? take_and_log_event : take_event;
-	sink->prefetch = logs ? prefetch_for_log : prefetch;
 	sink->nr_takers = run->nr_heaps;
-	for (unsigned i = 0; i < run->nr_heaps; i++) {
-		run->logs.takers[i] = (struct logs_taker){ &run->logs, &run->heaps[i], i };
-		sink->takers[i] = logs ? (void *)&run->logs.takers[i] : &run->heaps[i];
+	if (run->logs.nr) {
+		sink->event = take_and_log_event;
+		sink->prefetch = prefetch_for_log;
+		sink->takers[0] = run;
+		return;
 	}
+	sink->event = take_event;
+	sink->prefetch = prefetch;
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		sink->takers[i] = &run->heaps[i];
 }
 
 static int make_probe(struct run *run)

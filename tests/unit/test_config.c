@@ -539,7 +539,7 @@ static void bad_values(void **state)
 	refused("sample = 3\n", 1, "a number of bytes from 1K to 1G");
 	refused("stack-depth = 0\n", 1, "a number from 1 to 1024");
 	refused("unwinder = dwarf\n", 1, "rules or libunwind");
-	refused("format = xml\n", 1, "text, json or folded");
+	refused("format = xml\n", 1, "text, json, folded or mtrace");
 	refused("debug-dir = /none/such\n", 1, "No such file");
 }
 

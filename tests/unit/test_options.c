@@ -147,11 +147,11 @@ static void formats(void **state)
 	RUN("--format", "json:a:b", "ls");
 	assert_string_equal(options.formats[0].file, "a:b");
 	RUN("--format", "json", "-p", own_pid());
-	REFUSED("text, json or folded", "--format", "xml", "ls");
-	REFUSED("text, json or folded", "--format", "json:", "ls");
-	REFUSED("text, json or folded", "--format", "", "ls");
-	REFUSED("text, json or folded", "--format", ":file", "ls");
-	REFUSED("text, json or folded", "--format", "jsonjsonjsonjsonjsonjsonjsonjsonjson", "ls");
+	REFUSED("text, json, folded or mtrace", "--format", "xml", "ls");
+	REFUSED("text, json, folded or mtrace", "--format", "json:", "ls");
+	REFUSED("text, json, folded or mtrace", "--format", "", "ls");
+	REFUSED("text, json, folded or mtrace", "--format", ":file", "ls");
+	REFUSED("text, json, folded or mtrace", "--format", "jsonjsonjsonjsonjsonjsonjsonjsonjson", "ls");
 	REFUSED("--format json:FILE or -o FILE", "--format", "json", "ls");
 	REFUSED("--format folded:FILE", "--format", "text", "--format", "folded", "ls");
 }

@@ -213,7 +213,9 @@ struct agent_state {
 	taddr_t main_low, main_high;	/* the first thread's stack */
 	uint64_t wait_cycles;		/* TSC cycles of 1 ms: the longest wait for room in a ring */
 	uint32_t depth;			/* innermost frames that must be right */
-	uint32_t callers;		/* every record has a stack, not only those of blocks */
+	/* For a log: every record has a stack, not only those of blocks, and all are in ring 0, in
+	 * one order for all addresses. */
+	uint32_t callers;
 	int64_t sample_bytes;		/* 0: every call; else the mean distance of samples */
 	int64_t gaps[AGENT_GAPS];	/* exponentially distributed, mean sample_bytes */
 	uint8_t sampled_near[AGENT_SAMPLED_LINES];	/* how many, at least, are in that line */

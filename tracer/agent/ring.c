@@ -32,6 +32,12 @@ static uint64_t wait_start(struct agent_shared *shared)
 	return agent_load(&shared->wait_cycles);
 }
 
+/* A log has all in one ring, and its reader wants it whole. */
+static uint64_t longest_wait(void)
+{
+	return agent_state.callers ? 64 * agent_state.wait_cycles : agent_state.wait_cycles;
+}
+
 /* The longest wait is bounded; who waited in vain spares the others, until the tracer moves. */
 static __attribute__((noinline)) bool wait_for_room(struct agent_ring *ring)
 {
@@ -43,7 +49,7 @@ static __attribute__((noinline)) bool wait_for_room(struct agent_ring *ring)
 	start = wait_start(shared);
 	/* Signed: the clock may be read before the start that another thread has just written. */
 	while (!agent_is_forsaken() &&
-	       (int64_t)(agent_cycles() - start) < (int64_t)agent_state.wait_cycles) {
+	       (int64_t)(agent_cycles() - start) < (int64_t)longest_wait()) {
 		__builtin_ia32_pause();
 		if (look_again(ring))
 			return true;
@@ -72,7 +78,7 @@ void agent_put(const struct agent_thread *thread, const struct agent_function *f
 	uint64_t index;
 
 	if (AGENT_LIKELY(address <= AGENT_ADDRESS_MASK))
-		record = claim(agent_ring_of(address), &index);
+		record = claim(agent_state.callers ? 0 : agent_ring_of(address), &index);
 	if (AGENT_UNLIKELY(!record)) {
 		agent_drop();
 		return;

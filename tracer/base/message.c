@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 1000
+#define STEP_MS 50
+
 static enum message_level level = MESSAGE_NORMAL;
 static bool progress_shown;
 
@@ -23,6 +26,20 @@ enum message_level message_level(void)
 	return level;
 }
 
+/* A terminal halted by Ctrl-S, or a pipe that nobody reads and that a log has filled, must not
+ * halt us, and the target with us.  Patience ends once for all. */
+static bool is_stuck(void)
+{
+	struct pollfd stream = { .fd = STDERR_FILENO, .events = POLLOUT };
+	static bool was_stuck;
+	int nr = 0;
+
+	for (int i = 0; i < PATIENCE_MS / STEP_MS && nr <= 0; i++)
+		nr = poll(&stream, 1, was_stuck ? 0 : STEP_MS);
+	was_stuck = nr <= 0;
+	return was_stuck;
+}
+
 static void write_line(const char *prefix, const char *suffix, const char *format, va_list args)
 {
 	char line[4096];
@@ -33,7 +50,7 @@ static void write_line(const char *prefix, const char *suffix, const char *forma
 		more = (int)sizeof(line) - used - 9;
 	used += more;
 	used += snprintf(line + used, sizeof(line) - used, "%s", suffix);
-	if (write(STDERR_FILENO, line, used) < 0)
+	if (!is_stuck() && write(STDERR_FILENO, line, used) < 0)
 		return; /* nobody is left to be told */
 }
 

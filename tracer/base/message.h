@@ -3,7 +3,8 @@
  * Messages to the user, on standard error, each one line that starts with "memtrace: ".  What
  * came from a target must have gone through inert() before it is handed in.
  *
- * The progress line is rewritten in place on a terminal; every message clears it first.
+ * One that cannot be written within a second is left out.  The progress line is rewritten in
+ * place on a terminal; every message clears it first.
  * One thread.
  */
 #ifndef MEMTRACE_BASE_MESSAGE_H

@@ -9,7 +9,8 @@
  * RESIZE_END after it.  An event lives only as long as the call that hands it over.
  *
  * A consumer that asks for the callers of all calls (probe_options.callers) finds the innermost
- * frames with FREE, RESIZE_BEGIN and FAILED as well, and the kernel's number of the thread.
+ * frames with FREE, RESIZE_BEGIN and FAILED as well, and the kernel's number of the thread.  It
+ * must be the one taker, and has all events in the order in which the target did them.
  */
 #ifndef MEMTRACE_EVENT_H
 #define MEMTRACE_EVENT_H

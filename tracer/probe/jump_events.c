@@ -117,6 +117,7 @@ static int init_lane(struct jump *jump, unsigned number)
 		.event = sink->event, .prefetch = sink->prefetch,
 		.consumer = sink->takers[number],
 		.lane = number, .nr_lanes = sink->nr_takers,
+		.callers = jump->options.callers,
 		.key = thread_key, .tid = jump->tids ? thread_tid : NULL, .key_owner = jump,
 	};
 

@@ -50,8 +50,8 @@ struct probe_options {
 	int64_t sample_bytes;
 	struct targets *targets;
 	uint64_t epoch_ns;		/* clock_ns() of time 0 of the events */
-	/* Each event has its caller, and the kernel's number of its thread; else only those of
-	 * blocks that are allocated have stacks. */
+	/* For a log: each event has its caller, and the kernel's number of its thread; else only
+	 * those of blocks that are allocated have stacks.  See event/event.h. */
 	bool callers;
 	/* Modules and functions have been looked at again.  In this thread; may be NULL. */
 	void (*learned)(void *owner);

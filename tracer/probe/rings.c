@@ -455,15 +455,17 @@ static int insert(struct rings *rings, unsigned ring, const struct rings_own *ow
 	return error;
 }
 
-static unsigned ring_of(const struct event *event)
+static unsigned ring_of(const struct rings *rings, const struct event *event)
 {
+	if (rings->options.callers)
+		return 0;
 	return agent_ring_of(event->old_address && !event->address ? event->old_address
 								   : event->address);
 }
 
 bool rings_takes(const struct rings *rings, const struct event *event)
 {
-	return ring_of(event) % rings->options.nr_lanes == rings->options.lane;
+	return ring_of(rings, event) % rings->options.nr_lanes == rings->options.lane;
 }
 
 int rings_insert(struct rings *rings, const struct event *event)
@@ -478,7 +480,7 @@ int rings_insert(struct rings *rings, const struct event *event)
 	if (bytes)
 		memcpy(own.frames, event->stack, bytes);
 	own.event.stack = own.frames;
-	error = insert(rings, ring_of(event), &own);
+	error = insert(rings, ring_of(rings, event), &own);
 	if (error)
 		free(own.frames);
 	return error;

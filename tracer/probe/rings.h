@@ -40,6 +40,8 @@ struct rings_options {
 	unsigned lane, nr_lanes;
 	/* The fs base of a thread, by its number in struct agent_record; 0: nobody knows. */
 	uint64_t (*key)(void *owner, uint32_t thread);
+	/* agent_state.callers: all of it is in ring 0. */
+	bool callers;
 	/* The kernel's number of it; 0: nobody knows.  NULL: nobody asks. */
 	pid_t (*tid)(void *owner, uint32_t thread);
 	void *key_owner;

@@ -9,11 +9,6 @@
 
 #include "../base/array.h"
 
-struct image_function {
-	const char *name;
-	bool resizes;
-};
-
 /* Since the start or an exec: where its own begin in the tables. */
 struct image_part {
 	size_t modules, functions;
@@ -103,15 +98,14 @@ int image_add_module(struct image *image, const struct image_module *module)
 	return error;
 }
 
-int image_add_function(struct image *image, const char *name, bool resizes)
+int image_add_function(struct image *image, const struct image_function *function)
 {
 	int error;
 
 	pthread_mutex_lock(&image->lock);
 	error = ARRAY_GROW(&image->functions);
 	if (!error)
-		image->functions.items[image->functions.nr++] =
-			(struct image_function){ name, resizes };
+		image->functions.items[image->functions.nr++] = *function;
 	pthread_mutex_unlock(&image->lock);
 	return error;
 }
@@ -145,7 +139,7 @@ static const struct image_module *find_module(struct image *image, uint32_t part
 
 static struct image_function find_function(struct image *image, const struct line *line)
 {
-	struct image_function found = { "?", false };
+	struct image_function found = { .name = "?" };
 	size_t i;
 
 	pthread_mutex_lock(&image->lock);
@@ -181,5 +175,7 @@ struct image_site image_look_up(struct image *image, const struct line *line, bo
 			break;
 		site.function = site.name->operator;
 	}
+	site.is_own = line->nr_frames && site.module && !site.module->is_program &&
+		      code_module(line->frames[0]) == function.module;
 	return site;
 }

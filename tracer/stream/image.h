@@ -22,6 +22,12 @@ struct image_module {
 
 #define IMAGE_NO_FILE UINT32_MAX
 
+struct image_function {
+	const char *name;	/* a constant */
+	uint32_t module;	/* where it is, as in code_module() */
+	bool resizes;
+};
+
 /* Names stay the caller's; NULL: none. */
 int image_create(struct namer *namer, struct image **out);
 void image_destroy(struct image *image);
@@ -30,8 +36,7 @@ void image_destroy(struct image *image);
 size_t image_nr_modules(const struct image *image);
 int image_add_module(struct image *image, const struct image_module *module);
 size_t image_nr_functions(const struct image *image);
-/* The name is a constant. */
-int image_add_function(struct image *image, const char *name, bool resizes);
+int image_add_function(struct image *image, const struct image_function *function);
 
 void image_restart(struct image *image);
 uint32_t image_now(const struct image *image);
@@ -40,6 +45,7 @@ uint32_t image_now(const struct image *image);
 struct image_site {
 	const char *function;	/* that was called: "malloc", "operator new" */
 	bool resizes;
+	bool is_own;		/* made by the library that the function is in */
 	taddr_t pc;		/* of the call that led to it, no return address; 0: not known */
 	const struct image_module *module;	/* where that is; NULL: not known */
 	const struct name *name;		/* NULL: not known */

@@ -32,6 +32,7 @@ struct line {
 	uint32_t function;
 	pid_t tid;		/* 0: not known */
 	uint8_t kind, nr_frames;
+	bool unknown;		/* FREE: of a block that was not seen allocated */
 };
 
 #endif

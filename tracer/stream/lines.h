@@ -4,7 +4,7 @@
  * is seen to end: then the line that it is gone comes before the one of the new owner, so that
  * the lines of one address always make sense one after the other.
  *
- * One thread at a time: that of the taker whose addresses these are (event/sink.h).
+ * One thread at a time.
  */
 #ifndef MEMTRACE_STREAM_LINES_H
 #define MEMTRACE_STREAM_LINES_H

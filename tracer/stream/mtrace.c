@@ -61,9 +61,17 @@ static void add_block(struct words *words, char sign, const struct line *line, b
 	words_add_hex(words, line->size);
 }
 
+/* At a thread's end glibc frees once more, by free(), what it had put aside for the thread. */
+static bool is_free_of_freed(const struct line *line, const struct image_site *site)
+{
+	return line->kind == LINE_FREE && line->unknown && site->is_own;
+}
+
 static void mtrace_line(struct words *words, const struct line *line,
 			const struct image_site *site, const struct stream_style *style)
 {
+	if (is_free_of_freed(line, site))
+		return;
 	if (line->kind <= LINE_FAILED)
 		add_place(words, site);
 	switch (line->kind) {

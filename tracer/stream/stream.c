@@ -7,15 +7,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../base/clock.h"
 #include "lines.h"
 #include "out.h"
 #include "queue.h"
 
-#define ROOM (1u << 19)		/* lines, of all takers together: 36 MiB if they fill up */
-#define TURN 256		/* lines of one taker before the next one's */
+#define ROOM (1u << 20)		/* lines: 72 MiB once all are used */
 #define TEXT_BYTES (64u << 10)
 #define IDLE_NS 10000000
 #define NUDGE_NS 5000000
@@ -24,10 +25,8 @@
 struct stream {
 	struct stream_options options;
 	char *name;
-	struct stream_taker {
-		struct lines lines;
-		struct queue queue;
-	} takers[EVENT_TAKERS];
+	struct lines lines;
+	struct queue queue;
 	pthread_t thread;
 	bool started, ending, ended;	/* ending: totals are there */
 	struct stream_totals totals;
@@ -91,31 +90,21 @@ static void lose(struct stream *stream)
 	__atomic_store_n(&stream->lost, stream->lost + 1, __ATOMIC_RELAXED);
 }
 
-static size_t write_share(struct stream *stream, struct queue *queue)
+/* False: there is none. */
+static bool take_line(struct stream *stream)
 {
-	const struct line *line;
-	size_t nr;
+	const struct line *first = queue_first(&stream->queue);
+	struct line line;
 
-	for (nr = 0; nr < TURN && (line = queue_first(queue)); nr++) {
-		struct line copy = *line;
-		bool may_wait = !stream->out.giving_up && queue_length(queue) < queue->room / 2;
-
-		queue_drop(queue);
-		if (stream->out.closed || stream->out.giving_up)
-			lose(stream);
-		else
-			write_line(stream, &copy, may_wait);
-	}
-	return nr;
-}
-
-static size_t write_turn(struct stream *stream)
-{
-	size_t nr = 0;
-
-	for (unsigned i = 0; i < stream->options.nr_takers; i++)
-		nr += write_share(stream, &stream->takers[i].queue);
-	return nr;
+	if (!first)
+		return false;
+	line = *first;
+	queue_drop(&stream->queue);
+	if (stream->out.closed || stream->out.giving_up)
+		lose(stream);
+	else
+		write_line(stream, &line, queue_length(&stream->queue) < ROOM / 2);
+	return true;
 }
 
 static void idle(struct stream *stream)
@@ -129,11 +118,7 @@ static void idle(struct stream *stream)
 
 static uint64_t count_lost(const struct stream *stream)
 {
-	uint64_t lost = __atomic_load_n(&stream->lost, __ATOMIC_RELAXED);
-
-	for (unsigned i = 0; i < stream->options.nr_takers; i++)
-		lost += queue_lost(&stream->takers[i].queue);
-	return lost;
+	return __atomic_load_n(&stream->lost, __ATOMIC_RELAXED) + queue_lost(&stream->queue);
 }
 
 /* It tells of what was lost, and is itself not counted. */
@@ -159,23 +144,38 @@ static void write_begin(struct stream *stream)
 		(void)out_write(&stream->out, words.bytes, words.nr);
 }
 
+/* Up to the end of all that was there when it was asked for. */
+static void write_lines(struct stream *stream)
+{
+	bool ending = false;
+
+	while (take_line(stream) || !ending) {
+		ending = __atomic_load_n(&stream->ending, __ATOMIC_ACQUIRE);
+		if (!ending && !queue_length(&stream->queue))
+			idle(stream);
+	}
+}
+
+/* A target with many threads that do nothing but allocate would leave it too little. */
+static void raise_priority(void)
+{
+	int nice = -20;
+
+	while (nice < 0 && setpriority(PRIO_PROCESS, (id_t)gettid(), nice))
+		nice++;
+}
+
 static void *run(void *argument)
 {
 	struct stream *stream = argument;
-	bool ending = false;
 
+	raise_priority();
 	out_await(&stream->out);
 	write_begin(stream);
-	while (write_turn(stream) || !ending) {
-		turn(stream);
-		ending = __atomic_load_n(&stream->ending, __ATOMIC_ACQUIRE);
-		if (!ending && !write_turn(stream))
-			idle(stream);
-	}
+	write_lines(stream);
 	write_end(stream);
 	out_close(&stream->out);
-	for (unsigned i = 0; i < stream->options.nr_takers; i++)
-		queue_deinit(&stream->takers[i].queue);
+	queue_deinit(&stream->queue);
 	__atomic_store_n(&stream->ended, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -195,25 +195,10 @@ static int start_thread(struct stream *stream)
 	return -error;
 }
 
-/* A power of two for each. */
-static int init_queues(struct stream *stream)
-{
-	size_t room = ROOM;
-	int error = 0;
-
-	while (room * stream->options.nr_takers > ROOM)
-		room /= 2;
-	for (unsigned i = 0; i < stream->options.nr_takers && !error; i++)
-		error = queue_init(&stream->takers[i].queue, room);
-	return error;
-}
-
 static void release(struct stream *stream)
 {
-	for (unsigned i = 0; i < stream->options.nr_takers; i++) {
-		queue_deinit(&stream->takers[i].queue);
-		lines_deinit(&stream->takers[i].lines);
-	}
+	queue_deinit(&stream->queue);
+	lines_deinit(&stream->lines);
 	out_close(&stream->out);
 	free(stream->name);
 	free(stream);
@@ -242,7 +227,7 @@ int stream_create(const struct stream_options *options, struct stream **out)
 	stream->out.fd = -1;
 	error = set_name(stream, options->style.name);
 	if (!error)
-		error = init_queues(stream);
+		error = queue_init(&stream->queue, ROOM);
 	if (!error)
 		error = out_open(&stream->out, options->path, options->standard);
 	if (!error)
@@ -254,15 +239,15 @@ int stream_create(const struct stream_options *options, struct stream **out)
 	return error;
 }
 
-void stream_event(struct stream *stream, unsigned number, const struct event *event)
+void stream_event(struct stream *stream, const struct event *event, bool unknown)
 {
-	struct stream_taker *taker = &stream->takers[number];
 	struct line lines[LINES_MOST];
-	size_t nr = lines_make(&taker->lines, event, lines);
+	size_t nr = lines_make(&stream->lines, event, lines);
 
 	for (size_t i = 0; i < nr; i++) {
 		lines[i].image = image_now(stream->options.image);
-		queue_put(&taker->queue, &lines[i]);
+		lines[i].unknown = unknown && lines[i].kind == LINE_FREE;
+		queue_put(&stream->queue, &lines[i]);
 	}
 }
 
@@ -271,9 +256,8 @@ void stream_note(struct stream *stream, enum line_kind kind, uint64_t time_ns)
 {
 	const struct line line = { .kind = kind, .time_ns = time_ns };
 
-	for (unsigned i = 0; i < stream->options.nr_takers; i++)
-		lines_deinit(&stream->takers[i].lines);
-	queue_put(&stream->takers[0].queue, &line);
+	lines_deinit(&stream->lines);
+	queue_put(&stream->queue, &line);
 }
 
 void stream_end(struct stream *stream, const char *name, const struct stream_totals *totals)

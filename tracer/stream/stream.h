@@ -3,17 +3,16 @@
  * A log of every call of one process, written as it happens: a second consumer of events, beside
  * the heap.
  *
- *     stream_event --> queue of each taker --> a thread of its own --> words --> file
+ *     stream_event --> queue --> a thread of its own --> words --> file
  *
  * Who has an event copies it and goes on.  A reader that is slow, or gone, or halted, costs lines
- * and nothing else: what does not fit into the queue is counted, never waited for.  Lines of one
- * address come in the order of its events; between addresses the order is that in which the
- * engine tells of them, and with several takers that of their queues.
+ * and nothing else: what does not fit into the queue is counted, never waited for.  Lines come in
+ * the order of the events, but for those of a realloc (lines.h).
  */
 #ifndef MEMTRACE_STREAM_H
 #define MEMTRACE_STREAM_H
 
-#include "../event/sink.h"
+#include "../event/event.h"
 #include "format.h"
 
 struct stream;
@@ -24,14 +23,13 @@ struct stream_options {
 	const char *path;		/* NULL: the standard stream */
 	int standard;
 	struct image *image;		/* outlives the stream */
-	unsigned nr_takers;
 };
 
 /* The file is there then, or can be.  0 or -errno. */
 int stream_create(const struct stream_options *options, struct stream **out);
 
-/* One thread for each taker, at different times perhaps another one. */
-void stream_event(struct stream *stream, unsigned taker, const struct event *event);
+/* One thread at a time.  unknown: it frees a block that was not seen allocated. */
+void stream_event(struct stream *stream, const struct event *event, bool unknown);
 
 /* Something else that ends up between the lines; while nobody is in stream_event(). */
 void stream_note(struct stream *stream, enum line_kind kind, uint64_t time_ns);
