@@ -40,7 +40,7 @@ _memtrace_paths()	# -f files, -d folders, -c commands
 _memtrace_format()
 {
 	if [[ $1 != *:* ]]; then
-		_memtrace_words 'text json folded' "$1"
+		_memtrace_words 'text json folded mtrace' "$1"
 		return
 	fi
 	_memtrace_paths -f "${1#*:}"
@@ -51,7 +51,7 @@ _memtrace_value()	# option, what is typed of its value
 {
 	case $1 in
 	-p | --pid) _memtrace_pids "$2" ;;
-	-o | --output | -c | --config) _memtrace_paths -f "$2" ;;
+	-o | --output | -c | --config | --log-file) _memtrace_paths -f "$2" ;;
 	--debug-dir) _memtrace_paths -d "$2" ;;
 	--format) _memtrace_format "$2" ;;
 	--engine) _memtrace_words 'auto jump break' "$2" ;;
@@ -62,9 +62,9 @@ _memtrace_value()	# option, what is typed of its value
 
 _memtrace_options()
 {
-	_memtrace_words '--pid --duration --output --format --follow-forks --top --stack-depth
-		--config --engine --sample --alloc --free --unwinder --debug-dir --stats --quiet --verbose --help
-		--version -p -d -o -f -n -k -c -q -v -h -V' "$1"
+	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
+		--stack-depth --config --engine --sample --alloc --free --unwinder --debug-dir --stats
+		--quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
 }
 
 _memtrace_command()	# place of its first word
@@ -83,14 +83,14 @@ _memtrace_wants_value()
 {
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
-	--alloc | --free | --unwinder | --debug-dir | --config)
+	--alloc | --free | --unwinder | --debug-dir | --config | --log-file)
 		option=$1
 		;;
 	--*)
 		return 1
 		;;
 	*)
-		[[ $1 =~ ^-[fqvhV]*([pdonkc])$ ]] && option=-${BASH_REMATCH[1]}
+		[[ $1 =~ ^-[lfqvhV]*([pdonkc])$ ]] && option=-${BASH_REMATCH[1]}
 		;;
 	esac
 }

@@ -8,12 +8,13 @@ set -eu
 
 debian="gcc g++ make pkg-config libdw-dev libelf-dev libunwind-dev libzydis-dev libiberty-dev
 	libjansson-dev libinih-dev libcmocka-dev python3 musl-tools libjemalloc-dev libgoogle-perftools-dev
-	libmimalloc-dev redis-tools sqlite3 libsqlite3-dev dwz xz-utils binutils"
+	libmimalloc-dev redis-tools sqlite3 libsqlite3-dev dwz xz-utils binutils
+	libc-devtools"
 fedora="gcc gcc-c++ make pkgconf elfutils-devel libunwind-devel zydis-devel binutils-devel
 	jansson-devel inih-devel libcmocka-devel python3 musl-gcc jemalloc-devel gperftools-devel
-	mimalloc-devel redis sqlite sqlite-devel dwz xz binutils glibc-static"
+	mimalloc-devel redis sqlite sqlite-devel dwz xz binutils glibc-static glibc-utils"
 arch="base-devel elfutils libunwind zydis jansson libinih cmocka python musl jemalloc gperftools mimalloc
-	redis sqlite dwz xz binutils"
+	redis sqlite dwz xz binutils perl"
 alpine="build-base pkgconf elfutils-dev libunwind-dev zydis-dev binutils-dev jansson-dev
 	inih-dev cmocka-dev python3 jemalloc-dev gperftools-dev mimalloc2-dev redis sqlite sqlite-dev xz"
 bench="valgrind heaptrack ltrace"

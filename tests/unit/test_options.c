@@ -253,6 +253,28 @@ static void functions(void **state)
 	REFUSED("given before", "--alloc", "get:2", "--free", "get:1", "ls");
 }
 
+static void logs(void **state)
+{
+	RUN("ls");
+	assert_false(options_want_log(&options));
+	RUN("-l", "ls");
+	assert_true(options.log && options_want_log(&options));
+	assert_null(options.log_file);
+	RUN("--log-file", "f.%p", "ls");
+	assert_true(options.log);
+	assert_string_equal(options.log_file, "f.%p");
+	RUN("--format", "mtrace:a", "--format", "text", "ls");
+	assert_true(options_want_log(&options));
+	assert_false(options.log);
+	assert_null(options.formats[0].format);
+	assert_string_equal(option_format_name(&options.formats[0]), "mtrace");
+	assert_string_equal(options.formats[0].file, "a");
+	RUN("--format", "mtrace", "-p", own_pid());
+	REFUSED("--format mtrace:FILE or -o FILE", "--format", "mtrace", "ls");
+	REFUSED("--sample and --log do not", "--sample", "1M", "--log", "ls");
+	REFUSED("--sample and --format mtrace", "--sample", "1M", "--format", "mtrace:a", "ls");
+}
+
 static void samples(void **state)
 {
 	static const struct {
@@ -362,6 +384,7 @@ int main(void)
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(samples),
 		cmocka_unit_test(functions),
+		cmocka_unit_test(logs),
 		cmocka_unit_test(names_and_flags),
 		cmocka_unit_test(messages),
 		cmocka_unit_test(help_and_version),

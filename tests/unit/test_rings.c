@@ -740,6 +740,52 @@ static void insertions_have_a_lane(void **state)
 	assert_int_equal(nr, 1);
 }
 
+static struct event last;
+static code_t last_frames[RINGS_CALLERS];
+
+static void keep_event(void *consumer, const struct event *event)
+{
+	last = *event;
+	assert_in_range(event->nr_frames, 0, RINGS_CALLERS);
+	if (event->nr_frames)
+		memcpy(last_frames, event->stack, event->nr_frames * sizeof(*last_frames));
+}
+
+static pid_t tid_of_thread(void *owner, uint32_t thread)
+{
+	return 4711 + (pid_t)thread;
+}
+
+/* For a log: who frees, in which thread, and all in one ring. */
+static void callers(void **state)
+{
+	const struct event one = { .kind = EVENT_ALLOC, .address = 0x10 << 26 };
+
+	rings.options.callers = true;
+	rings.options.event = keep_event;
+	rings.options.tid = tid_of_thread;
+	for (uint32_t i = 0; i < 2 * RINGS_CALLERS; i++)
+		set_node(AGENT_FIRST_NODE + i, 0x401000 + i,
+			 i ? AGENT_FIRST_NODE + i - 1 : AGENT_ROOT);
+	produce(AGENT_FREE, 0x10, 0, 3, AGENT_FIRST_NODE + 1, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_FREE);
+	assert_int_equal(last.kernel_tid, 4714);
+	assert_int_equal(last.nr_frames, 2);
+	assert_int_equal(code_pc(last_frames[0]), 0x401001);
+	produce(AGENT_RESIZE_BEGIN, 0x10, 0, 3, AGENT_FIRST_NODE + 2 * RINGS_CALLERS - 1, 0);
+	drain();
+	assert_int_equal(last.nr_frames, RINGS_CALLERS);
+	produce(AGENT_RESIZE_FAILED, 0x10, 500, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.size, 500);
+	assert_int_equal(last.nr_frames, 0);
+	assert_true(rings_takes(&rings, &one));
+	rings.options.nr_lanes = 4;
+	assert_true(rings_takes(&rings, &one));
+	rings.options.nr_lanes = 1;
+}
+
 static void *write_freely(void *argument)
 {
 	uint32_t number = *(uint32_t *)argument;
@@ -857,6 +903,7 @@ int main(void)
 		TEST(threads_and_a_consumer),
 		TEST(two_lanes_and_two_consumers),
 		TEST(insertions_have_a_lane),
+		TEST(callers),
 		TEST(order_an_address),
 		TEST(the_clock_goes_on),
 		TEST(the_loader_is_heard),
