@@ -28,9 +28,12 @@ static void take_and_log_event(void *owner, const struct event *event)
 {
 	struct run *run = owner;
 	const struct heap_totals *totals = &run->heaps[0].totals;
-	uint64_t unknown_frees = totals->unknown_frees;
+	uint64_t unknown_frees = totals->unknown_frees, frees = totals->frees;
 
 	heap_event(&run->heaps[0], event);
+	/* One that frees no block that counts is a step of the call around it. */
+	if (event->kind == EVENT_FREE_INSIDE && totals->frees == frees)
+		return;
 	logs_event(&run->logs, &run->heaps[0], event, totals->unknown_frees != unknown_frees);
 }
 

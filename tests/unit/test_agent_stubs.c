@@ -181,13 +181,15 @@ static size_t used_by(fixture_function *function, uint64_t a, uint64_t b)
 	return used;
 }
 
+/* Also with a log, for which more stacks are taken, and which has one ring. */
 static void little_stack_is_used(void **state)
 {
 	fixture_function *get = fixture_stub(&kinds[MALLOC], MALLOC, note_sp);
 	fixture_function *resize = fixture_stub(&kinds[REALLOC], REALLOC, note_sp);
 	size_t most = 0, used;
 
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 400; i++) {
+		agent_state.callers = i >= 200;
 		if (i % 20 == 0)
 			fixture_publish();
 		if (i % 30 == 0)
@@ -196,11 +198,27 @@ static void little_stack_is_used(void **state)
 		       used_by(stubs[FREE], DEAD_BLOCK, 0);
 		most = used > most ? used : most;
 		agent_state.shared->rings[RING].taken_seen = 0;
+		agent_state.shared->rings[0].taken_seen = 0;
 		drain();
 	}
+	agent_state.callers = 0;
 	most -= STUB_BYTES;
 	print_message("hooks use at most %zu bytes of stack\n", most);
 	assert_true(most <= 512);
+}
+
+static void a_log_has_callers(void **state)
+{
+	stubs[FREE](DEAD_BLOCK, 0, 0, 0);
+	drain();
+	assert_int_equal(seen[nr_seen - 1].kind, AGENT_FREE);
+	assert_int_equal(seen[nr_seen - 1].node, AGENT_ROOT);
+	agent_state.callers = 1;
+	stubs[FREE](DEAD_BLOCK, 0, 0, 0);
+	drain();
+	agent_state.callers = 0;
+	assert_int_equal(seen[nr_seen - 1].kind, AGENT_FREE);
+	assert_in_range(seen[nr_seen - 1].node, AGENT_FIRST_NODE, AGENT_NODES - 1);
 }
 
 static void the_image_runs_anywhere(void **state)
@@ -244,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(templates_keep_all_registers),
 		TEST(little_stack_is_used),
+		TEST(a_log_has_callers),
 		TEST(the_image_runs_anywhere),
 	};
 

@@ -124,7 +124,7 @@ static bool is_inside(struct hook *hook, taddr_t block)
 		return false;
 	hook->size = 0;
 	if (block)
-		put(hook, AGENT_FREE_INSIDE, block);
+		put(hook, AGENT_FREE_INSIDE, block, caller(hook));
 	return true;
 }
 
