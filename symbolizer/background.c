@@ -3,10 +3,13 @@
 #include "background.h"
 
 #include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "frames.h"
 
 #define QUEUE_MAX 16		/* more are prepared when they are needed */
+#define WAIT_SECONDS 40		/* less than the tracer waits for names */
 
 static struct {
 	pthread_mutex_t lock;
@@ -63,9 +66,14 @@ void background_prepare(struct module *module)
 			;
 }
 
+/* A module that takes so long would cost the names of the one that is asked for. */
 void background_wait(void)
 {
-	if (queue.is_started)
-		pthread_join(queue.thread, NULL);
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += WAIT_SECONDS;
+	if (queue.is_started && pthread_timedjoin_np(queue.thread, NULL, &end))
+		_exit(1);
 	queue.is_started = false;
 }

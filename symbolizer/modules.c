@@ -18,6 +18,7 @@
 #include "frames.h"
 #include "libc_version.h"
 #include "modules.h"
+#include "sandbox.h"
 
 #define DOWNLOAD_BUDGET_NS (40ull * 1000000000)
 #define SEGMENTS_MAX 4096
@@ -82,11 +83,27 @@ void modules_allow_download(bool allowed)
 		unsetenv("DEBUGINFOD_URLS");
 }
 
+/* $HOME is that of the user who we no longer are.  A folder that others could have made might
+ * hold anything: then no server is asked. */
+static bool has_cache(void)
+{
+	char path[64];
+	struct stat status;
+
+	if (!sandbox_has_other_user() || getenv("DEBUGINFOD_CACHE_PATH"))
+		return true;
+	snprintf(path, sizeof(path), "/var/tmp/memtrace-debuginfod-%u", getuid());
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return false;
+	return !lstat(path, &status) && S_ISDIR(status.st_mode) && status.st_uid == getuid() &&
+	       !(status.st_mode & 022) && !setenv("DEBUGINFOD_CACHE_PATH", path, 1);
+}
+
 static int limit_downloads(void)
 {
 	const char *urls = getenv("DEBUGINFOD_URLS");
 
-	if (urls && *urls) {
+	if (urls && *urls && has_cache()) {
 		download_urls = strdup(urls);
 		if (!download_urls)
 			return -ENOMEM;

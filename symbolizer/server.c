@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * One request at a time: receive, answer, until the tracer closes its end.  Signals that a
- * terminal sends to the whole group are the tracer's to handle: its report still needs names.
- */
+/* One request at a time: receive, answer, until the tracer closes its end. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "../tracer/base/array.h"
 #include "background.h"
 #include "frames.h"
 #include "rules_build.h"
+#include "sandbox.h"
 #include "server.h"
 #include "source.h"
 #include "symbols.h"
 
+/* For what the process does of its own accord after an answer, too.  The tracer waits less long
+ * in most cases, so this ends what nobody waits for. */
+#define CPU_SECONDS 120
+
 struct server {
-	struct wanted wanted;
+	const struct wanted *wanted;
 	struct module **items;	/* by id */
 	size_t nr, room;
 	size_t nr_prepared;	/* of those, the first ones */
@@ -55,9 +54,19 @@ static int append_module(const struct module *module, const struct wanted *wante
 	return ret;
 }
 
-static int open_module(struct server *server, struct wire_message *request, struct reply *reply)
+static int keep(struct server *server, struct module *module)
 {
-	struct wire_module described = { .id = (uint32_t)server->nr };
+	if (ARRAY_GROW(server))
+		return -ENOMEM;
+	server->items[server->nr++] = module;
+	return 0;
+}
+
+/* described: whether the tracer wants to know all of it, or opens it once more for its names. */
+static int open_module(struct server *server, struct wire_message *request, bool is_described,
+		       struct reply *reply)
+{
+	struct wire_module described = { 0 };
 	struct module *module;
 	int ret, fd = request->fd;
 
@@ -67,17 +76,26 @@ static int open_module(struct server *server, struct wire_message *request, stru
 	ret = module_open(fd, request->body, &module);
 	if (ret)
 		return ret;
-	ret = append_module(module, &server->wanted, &described, &reply->body);
+	if (is_described)
+		ret = append_module(module, server->wanted, &described, &reply->body);
 	if (!ret)
-		ret = ARRAY_GROW(server);
-	if (ret) {
+		ret = keep(server, module);
+	if (ret)
 		module_close(module);
-		return ret;
-	}
-	server->items[server->nr++] = module;
-	reply->fd = rules_build(module->elf);
-	module->is_common = described.has_interpreter || *described.version;
-	return 0;
+	else
+		module->is_common = described.has_interpreter || *described.version;
+	return ret;
+}
+
+static int make_rules(struct server *server, const struct wire_message *request,
+		      struct reply *reply)
+{
+	const struct wire_rules_request *asked = (const void *)request->body;
+
+	if (request->header.bytes != sizeof(*asked) || asked->module >= server->nr)
+		return -EINVAL;
+	reply->fd = rules_build(server->items[asked->module]->elf);
+	return reply->fd < 0 ? reply->fd : 0;
 }
 
 static int prepare(struct server *server)
@@ -161,7 +179,11 @@ static int dispatch(struct server *server, struct wire_message *request, struct 
 {
 	switch (request->header.type) {
 	case WIRE_OPEN_MODULE:
-		return open_module(server, request, reply);
+	case WIRE_REOPEN_MODULE:
+		return open_module(server, request, request->header.type == WIRE_OPEN_MODULE,
+				   reply);
+	case WIRE_RULES:
+		return make_rules(server, request, reply);
 	case WIRE_PREPARE:
 		return prepare(server);
 	case WIRE_FRAMES:
@@ -180,6 +202,7 @@ static int serve_one(struct server *server, int socket)
 
 	if (ret)
 		return ret;
+	sandbox_allow_cpu(CPU_SECONDS);
 	result = dispatch(server, &request, &reply);
 	if (result)
 		wire_buffer_release(&reply.body);
@@ -191,54 +214,10 @@ static int serve_one(struct server *server, int socket)
 	return ret;
 }
 
-static void reset_signals(void)
+void server_run(const struct wanted *wanted, int socket)
 {
-	static const int of_the_tracer[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE };
-	sigset_t none;
+	struct server server = { .wanted = wanted };
 
-	for (int number = 1; number < _NSIG; number++)
-		signal(number, SIG_DFL);
-	for (size_t i = 0; i < sizeof(of_the_tracer) / sizeof(of_the_tracer[0]); i++)
-		signal(of_the_tracer[i], SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* The libraries get nothing to read or to write on: messages are the tracer's. */
-static int close_descriptors(int socket)
-{
-	int null = open("/dev/null", O_RDWR);
-
-	if (null < 0)
-		return -errno;
-	for (int fd = 0; fd <= 2; fd++)
-		if (fd != socket && dup2(null, fd) < 0)
-			return -errno;
-	if (socket > 3)
-		close_range(3, (unsigned int)socket - 1, 0);
-	close_range((unsigned int)(socket > 2 ? socket : 2) + 1, ~0u, 0);
-	return 0;
-}
-
-/* What the process is and may do, before it sees the first file.  Giving up privileges and
- * limits on memory and time belong here. */
-static int confine(int socket, pid_t tracer)
-{
-	prctl(PR_SET_NAME, "memtrace-symbol");
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != tracer)
-		return -ESRCH;
-	reset_signals();
-	return close_descriptors(socket);
-}
-
-void server_run(const struct symbolizer_config *config, int socket, pid_t tracer)
-{
-	struct server server = { 0 };
-
-	if (confine(socket, tracer) || modules_init(config->debug_dirs, config->nr_debug_dirs) ||
-	    wanted_init(&server.wanted, config->names, config->nr_names))
-		_exit(1);
 	while (!serve_one(&server, socket))
 		;
 	_exit(0);

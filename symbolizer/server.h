@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The symbolizer process itself, from the fork on. */
+/* What answers the tracer's questions: the process that reads the files. */
 #ifndef MEMTRACE_SYMBOLIZER_SERVER_H
 #define MEMTRACE_SYMBOLIZER_SERVER_H
 
-#include "symbolizer.h"
+#include "symbols.h"
 
-/* Serves until the end of the socket's stream.  tracer: the process that forked it, so that
- * it does not outlive it.  Never returns. */
-_Noreturn void server_run(const struct symbolizer_config *config, int socket, pid_t tracer);
+/* Serves until the end of the socket's stream.  Never returns. */
+_Noreturn void server_run(const struct wanted *wanted, int socket);
 
 #endif

@@ -3,14 +3,17 @@
  * All that the tracer may ask about files.  The tracer never parses a file that the target
  * can influence: a process of its own, forked from memtrace, does so with libelf, libdw and
  * libdwfl.  Descriptors of modules go in; segments, symbols, unwind rules and frames come out.
- * A hostile or broken file can cost names, never the target.
+ * A hostile or broken file can cost names, never the target.  That process has given up root and
+ * most else (sandbox.h), and one that dies or hangs is replaced by the next.
  *
  * Thread state: one thread, which need not be the one that called symbolizer_start().
  * Ownership: what an `out` parameter receives belongs to the caller and is given back with the
  * _release function named beside it; outputs are untouched on failure.
  * Addresses: "vaddr" is an address as the file has it (load bias not added).
- * Failure: -errno.  -EPIPE or -ETIMEDOUT: the process is dead or hung (it was killed); every
- * further call returns -EPIPE at once and the caller goes on without names.
+ * Failure: -errno.  -EPIPE or -ETIMEDOUT: the process has died of what was asked, twice, or has
+ * hung (it was killed).  The user has been warned; the caller goes on without the answer, and may
+ * ask other things.  Once too many processes were lost, or three have hung, or the user has given
+ * up, every further call returns -EPIPE at once.
  */
 #ifndef MEMTRACE_SYMBOLIZER_H
 #define MEMTRACE_SYMBOLIZER_H
@@ -30,8 +33,8 @@ struct symbolizer_config {
 	/* Further directories of separate debug files (--debug-dir). */
 	const char *const *debug_dirs;
 	size_t nr_debug_dirs;
-	/* Asked while an answer is waited for, after each signal; true ends the process, and
-	 * names with it.  NULL: never. */
+	/* Asked while an answer is waited for, after each signal; true ends the process for
+	 * good, and names with it.  NULL: never. */
 	bool (*give_up)(void);
 };
 
@@ -42,7 +45,8 @@ int symbolizer_start(const struct symbolizer_config *config, struct symbolizer *
 /* Ends the process and frees the handle; NULL is allowed. */
 void symbolizer_stop(struct symbolizer *symbolizer);
 
-/* The process's id: it is a child of ours like any other, and may show in waitpid(-1). */
+/* Of the process's parent, which is a child of ours like any other, and may show in waitpid(-1).
+ * Its end is the end of all names. */
 pid_t symbolizer_pid(const struct symbolizer *symbolizer);
 
 struct elf_segment {		/* one PT_LOAD */
@@ -83,10 +87,11 @@ struct elf_module {
 					 * (.dynsym, .symtab); the same vaddr may come under
 					 * several names, a pair only once */
 	size_t nr_symbols;
-	int rules_fd;			/* sealed memory file in the form of rules.h; -1: none */
+	int rules_fd;			/* sealed memory file in the form of rules.h; -1: none,
+					 * or making them has failed */
 };
 
-/* `fd` is duplicated into the symbolizer and stays the caller's.  `path` names the file in
+/* `fd` is duplicated and stays the caller's; one of ours and one of the process's stay open.  `path` names the file in
  * messages and for its separate debug file; it need not exist (a deleted file, the vdso). */
 int symbolizer_open_module(struct symbolizer *symbolizer, int fd, const char *path,
 			   struct elf_module *out);
@@ -121,7 +126,8 @@ void symbol_table_release(struct symbol_table *table);
 /* True once frames were looked up in the module and no DWARF was found for it. */
 bool symbolizer_lacks_debug_info(const struct symbolizer *symbolizer, uint32_t module);
 
-/* One line of a source file, without its end and leading blanks; -ENOENT where there is none. */
+/* One line of a source file, without its end and leading blanks; -ENOENT where there is none,
+ * -EACCES where the process's user may not read it. */
 int symbolizer_source_line(struct symbolizer *symbolizer, const char *path, uint32_t line,
 			   char *buffer, size_t bytes);
 

@@ -3,11 +3,16 @@
  * Messages between the tracer and its symbolizer process, over one stream socket.  Both ends are
  * the same program, so bodies are the structs below, in memory order:
  *
- *     OPEN_MODULE   path ->  wire_module, segments[], symbols[]      (a descriptor each way)
+ *     OPEN_MODULE   path, descriptor -> wire_module, segments[], symbols[]
+ *     REOPEN_MODULE path, descriptor -> nothing
+ *     RULES         wire_rules_request -> descriptor
  *     PREPARE       nothing -> nothing
  *     FRAMES        wire_frames_request, vaddrs[] ->
  *                   wire_frames_reply, counts[], frames[], strings
  *     SOURCE_LINE   wire_line_request, path -> the line
+ *
+ * Modules have numbers, in the order in which this server has opened them.  Between tracer and
+ * guardian: SERVER, with the socket of one; and back, without it, to be given another one.
  *
  * Lengths are bounded by the reader.  The tracer believes nothing in a reply before it has
  * checked it: the process has read hostile files.
@@ -26,11 +31,15 @@ struct wire_patience {
 #define WIRE_FOREVER ((const struct wire_patience *)NULL)
 #define WIRE_REQUEST_MAX (64u << 20)
 #define WIRE_REPLY_MAX (256u << 20)
+#define WIRE_MODULE_MAX (1u << 20)
 #define WIRE_LINE_MAX 4096
 #define WIRE_FRAMES_MAX (4u << 20)
 #define WIRE_STRINGS_MAX (128u << 20)
 
-enum wire_type { WIRE_OPEN_MODULE, WIRE_PREPARE, WIRE_FRAMES, WIRE_SOURCE_LINE };
+enum wire_type {
+	WIRE_OPEN_MODULE, WIRE_REOPEN_MODULE, WIRE_RULES, WIRE_PREPARE, WIRE_FRAMES,
+	WIRE_SOURCE_LINE, WIRE_SERVER,
+};
 
 struct wire_header {
 	uint32_t type;
@@ -51,10 +60,14 @@ struct wire_message {
 };
 
 struct wire_module {
-	uint32_t id, nr_segments, nr_symbols, build_id_bytes;
-	uint8_t position_independent, has_interpreter, has_dynamic, has_exceptions, unused[4];
+	uint32_t nr_segments, nr_symbols, build_id_bytes;
+	uint8_t position_independent, has_interpreter, has_dynamic, has_exceptions;
 	uint8_t build_id[BUILD_ID_MAX];
 	char version[32];
+};
+
+struct wire_rules_request {
+	uint32_t module;
 };
 
 struct wire_frames_request {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,7 @@ static const char cpp_program[] =
 static int set_up(void **state)
 {
 	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chmod(folder, 0755), 0);	/* the process may not be root */
 	write_file("c.c", c_program);
 	write_file("cpp.cc", cpp_program);
 	run("gcc -O2 -g c.c -o c");
