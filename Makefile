@@ -92,6 +92,7 @@ $(BUILD)/$(AGENT)/blob.o: $(AGENT_IMAGE).bin $(AGENT_IMAGE).rules
 -include $(OBJECTS:.o=.d) $(AGENT_OBJECTS:.o=.d) $(BUILD)/$(AGENT)/header.d $(AGENT_RULES).d
 
 include tests/tests.mk
+include tests/fuzz/fuzz.mk
 
 clean:
 	rm -rf build build-*

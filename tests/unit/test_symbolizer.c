@@ -464,6 +464,100 @@ static void test_killed(void **state)
 	symbolizer_stop(symbolizer);
 }
 
+/* The process that answers: the only child of the one that is ours. */
+static pid_t server_of(const struct symbolizer *symbolizer)
+{
+	pid_t guardian = symbolizer_pid(symbolizer);
+	char path[64];
+	FILE *file;
+	int pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", guardian, guardian);
+	for (int i = 0; !pid && i < 1000; i++, usleep(10000)) {
+		file = fopen(path, "re");
+		assert_non_null(file);
+		if (fscanf(file, "%d", &pid) != 1)
+			pid = 0;
+		fclose(file);
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+/* Whatever was asked for next is answered by another one, which opens again what it needs. */
+static void test_server_replaced(void **state)
+{
+	uint64_t vaddr = vaddr_of("c", MARK_PLAIN);
+	struct lookup lookup = { .symbolizer = start() };
+	struct elf_module other;
+	char line[64];
+
+	assert_int_equal(open_path(lookup.symbolizer, "/lib64/ld-linux-x86-64.so.2", &other), 0);
+	kill(server_of(lookup.symbolizer), SIGKILL);
+	assert_int_equal(open_path(lookup.symbolizer, in_folder("c"), &lookup.module), 0);
+	assert_true(lookup.module.rules_fd >= 0);
+	kill(server_of(lookup.symbolizer), SIGKILL);
+	assert_int_equal(symbolizer_source_line(lookup.symbolizer, in_folder("c.c"), 17, line,
+						sizeof(line)), 0);
+	kill(server_of(lookup.symbolizer), SIGSEGV);
+	assert_int_equal(symbolizer_prepare(lookup.symbolizer), 0);
+	assert_int_equal(symbolizer_frames(lookup.symbolizer, lookup.module.id, &vaddr, 1,
+					   &lookup.frames, &lookup.table), 0);
+	assert_int_equal(lookup.frames.nr, 1);
+	is_frame(&lookup.frames.frames[0], "plain", "c.c", 11, false);
+	elf_module_release(&other);
+	look_down(&lookup);
+}
+
+static void test_server_stopped(void **state)
+{
+	struct symbolizer *symbolizer = start();
+	struct elf_module module;
+	char line[64];
+
+	kill(server_of(symbolizer), SIGSTOP);
+	assert_int_equal(symbolizer_source_line(symbolizer, in_folder("c.c"), 17, line,
+						sizeof(line)), -ETIMEDOUT);
+	assert_int_equal(open_path(symbolizer, in_folder("c"), &module), 0);
+	elf_module_release(&module);
+	symbolizer_stop(symbolizer);
+}
+
+/* No file may keep us busy with starting one after the other. */
+static void test_servers_bounded(void **state)
+{
+	struct symbolizer *symbolizer = start();
+	struct elf_module module;
+	int nr;
+
+	for (nr = 0; nr < 1000; nr++) {
+		if (open_path(symbolizer, in_folder("c"), &module))
+			break;
+		elf_module_release(&module);
+		kill(server_of(symbolizer), SIGKILL);
+	}
+	assert_true(nr > 10 && nr < 100);
+	expect_dead(symbolizer);
+	symbolizer_stop(symbolizer);
+}
+
+/* Neither of the two outlives us. */
+static void test_ends_with_its_parent(void **state)
+{
+	struct symbolizer *symbolizer = start();
+	struct elf_module module;
+	pid_t server;
+
+	assert_int_equal(open_path(symbolizer, in_folder("c"), &module), 0);
+	elf_module_release(&module);
+	server = server_of(symbolizer);
+	kill(symbolizer_pid(symbolizer), SIGKILL);
+	for (int i = 0; i < 1000 && !kill(server, 0); i++)
+		usleep(10000);
+	assert_int_equal(kill(server, 0), -1);
+	symbolizer_stop(symbolizer);
+}
+
 static void test_reaped_by_another(void **state)
 {
 	struct symbolizer *symbolizer = start();
@@ -581,6 +675,10 @@ int main(void)
 		cmocka_unit_test(test_source_line),
 		cmocka_unit_test(test_source_no_file),
 		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_server_replaced),
+		cmocka_unit_test(test_server_stopped),
+		cmocka_unit_test(test_servers_bounded),
+		cmocka_unit_test(test_ends_with_its_parent),
 		cmocka_unit_test(test_reaped_by_another),
 		cmocka_unit_test(test_terminal_signals),
 		cmocka_unit_test(test_ends_with_its_socket),
