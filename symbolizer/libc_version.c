@@ -4,6 +4,7 @@
  * the base one is the SONAME, the highest GLIBC_2.x the release.  Elsewhere only the banners
  * that the libraries print tell, where the linker kept them.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,14 @@
 #include "sections.h"
 
 #define SEARCH_BYTES_MAX (16u << 20)
+#define DEFINITIONS_MAX 4096
 
 static const char *definition_name(Elf *elf, Elf_Data *data, int at, size_t strings,
 				   GElf_Verdef *definition)
 {
 	GElf_Verdaux name;
 
-	if (!gelf_getverdef(data, at, definition) ||
+	if (!gelf_getverdef(data, at, definition) || definition->vd_aux > INT_MAX - (unsigned)at ||
 	    !gelf_getverdaux(data, at + (int)definition->vd_aux, &name))
 		return NULL;
 	return elf_strptr(elf, strings, name.vda_name);
@@ -34,10 +36,10 @@ static int glibc_release(Elf *elf)
 	int release = -1, at = 0;
 	GElf_Verdef definition = { .vd_next = 1 };
 
-	while (data && definition.vd_next) {
+	for (int nr = 0; data && definition.vd_next && nr < DEFINITIONS_MAX; nr++) {
 		const char *name = definition_name(elf, data, at, header.sh_link, &definition);
 
-		if (!name)
+		if (!name || definition.vd_next > INT_MAX - (unsigned)at)
 			break;
 		if (definition.vd_flags & VER_FLG_BASE)
 			is_libc = !strcmp(name, "libc.so.6");

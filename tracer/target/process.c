@@ -358,11 +358,23 @@ static bool queue_put(struct targets *targets, pid_t tid, int status)
 	return ++targets->queue_nr < TARGETS_QUEUE / 2;
 }
 
+/* Of a child that is not traced, as the symbolizer: left there it would hide all that follow. */
+static bool drop_stop(const siginfo_t *info)
+{
+	int status;
+
+	return info->si_code == CLD_STOPPED &&
+	       waitpid(info->si_pid, &status, WUNTRACED | WNOHANG | __WALL) > 0;
+}
+
 static bool look(siginfo_t *info, int flags)
 {
-	info->si_pid = 0;
-	return !waitid(P_ALL, 0, info, WEXITED | WSTOPPED | WNOWAIT | __WALL | flags) &&
-	       info->si_pid;
+	do {
+		info->si_pid = 0;
+		if (waitid(P_ALL, 0, info, WEXITED | WSTOPPED | WNOWAIT | __WALL | flags))
+			return false;
+	} while (info->si_pid && drop_stop(info));
+	return info->si_pid;
 }
 
 /* A signal is about to be delivered to a thread that we know. */
