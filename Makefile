@@ -15,7 +15,7 @@ Q := $(if $(V),,@)
 
 CC ?= cc
 OBJCOPY ?= objcopy
-PKGS := libdw libelf libunwind-ptrace jansson inih
+PKGS := libdw libelf libunwind-generic jansson inih
 CFLAGS ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DMEMTRACE_VERSION='"$(VERSION)"' -MMD -MP
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \

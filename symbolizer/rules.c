@@ -179,12 +179,29 @@ static int write_all(int fd, const void *data, size_t bytes)
 	return 0;
 }
 
+static int32_t eh_frame_hdr(const struct builder *builder)
+{
+	size_t nr_headers;
+	GElf_Phdr header;
+
+	if (elf_getphdrnum(builder->elf, &nr_headers))
+		return 0;
+	for (size_t i = 0; i < nr_headers && gelf_getphdr(builder->elf, (int)i, &header); i++) {
+		int64_t distance = (int64_t)(header.p_vaddr - builder->base_vaddr);
+
+		if (header.p_type == PT_GNU_EH_FRAME)
+			return distance == (int32_t)distance ? (int32_t)distance : 0;
+	}
+	return 0;
+}
+
 static int write_rules(const struct builder *builder, int fd)
 {
 	struct rules rules = {
 		.magic = RULES_MAGIC,
 		.nr_rows = (uint32_t)builder->pcs.nr,
 		.nr_rules = (uint32_t)builder->table.nr,
+		.eh_frame_hdr = eh_frame_hdr(builder),
 		.base_vaddr = builder->base_vaddr,
 	};
 	size_t pcs_bytes = builder->pcs.nr * sizeof(uint32_t);

@@ -65,7 +65,7 @@ struct rules {
 	uint32_t magic;
 	uint32_t nr_rows;
 	uint32_t nr_rules;
-	uint32_t unused;
+	int32_t eh_frame_hdr;	/* relative to base_vaddr; 0: none.  For who unwinds otherwise */
 	uint64_t base_vaddr;	/* pcs are relative to this address of the file */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Takes every stack of a command twice, by the rules and by libunwind-ptrace, and counts where
+ * Takes every stack of a command twice, by the rules and by libunwind, and counts where
  * they differ.
  *
  *     unwind_compare [-v N] COMMAND [ARG...]      (-v: shows the first N differences)

@@ -13,7 +13,7 @@ static void take_stack(struct probe *probe, const arch_regs *regs, uint32_t dept
 	struct unwinder *unwinder = probe->options.unwinder;
 
 	if (!probe->remote &&
-	    remote_create(probe->process->memory.tid, &probe->map, &probe->remote))
+	    remote_create(&probe->map, &probe->remote))
 		probe->remote = NULL;
 	window_open(&probe->window, regs->rsp);
 	unwinder->walk(unwinder, &probe->walker, probe->remote, &probe->window.read, regs, depth,

@@ -1,38 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libunwind-ptrace with accessors of our own.  Its find_proc_info hands our accessors its own
- * argument (the UPT_info), so the walk under way is found through a thread-local pointer.
+ * libunwind's generic part with accessors of our own.  What it finds an FDE by is the sorted table
+ * that ld, lld and gold write behind .eh_frame_hdr (Linux Standard Base 5.0, 10.6.2), in memory.
  */
 #include "remote.h"
 
 #include <errno.h>
-#include <libunwind-ptrace.h>
+#include <libunwind.h>
 #include <stdlib.h>
+
+#define READS_MAX 1000000		/* words; a deep stack of large functions takes some 10,000 */
 
 struct remote {
 	unw_addr_space_t space;
-	void *upt;
 	const struct unwind_map *map;
 	uint64_t generation;
 	/* Of the walk under way. */
 	const struct memread *memory;
 	const arch_regs *regs;
+	uint32_t nr_reads;
 };
 
-static _Thread_local struct remote *current;
+/* What finds the FDE by the table; libunwind exports it and has no header for it. */
+int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t space, unw_word_t pc,
+				       unw_dyn_info_t *table, unw_proc_info_t *out, int need_info,
+				       void *arg);
 
 static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write,
 			 void *arg)
 {
-	if (write || !memread_exact(current->memory, address, value, sizeof(*value)))
+	struct remote *remote = arg;
+
+	if (write || remote->nr_reads == READS_MAX ||
+	    !memread_exact(remote->memory, address, value, sizeof(*value)))
 		return -UNW_EINVAL;
+	remote->nr_reads++;
 	return 0;
 }
 
 static int access_register(unw_addr_space_t space, unw_regnum_t number, unw_word_t *value,
 			   int write, void *arg)
 {
-	const arch_regs *regs = current->regs;
+	const arch_regs *regs = ((const struct remote *)arg)->regs;
 
 	if (write)
 		return -UNW_EREADONLYREG;
@@ -69,16 +78,56 @@ static int no_dynamic_info(unw_addr_space_t space, unw_word_t *address, void *ar
 	return -UNW_ENOINFO;
 }
 
+struct eh_frame_hdr {
+	uint8_t version, pointer_encoding, count_encoding, table_encoding;
+	int32_t pointer;
+	uint32_t count;
+};
+
+/* The only form that there is: offsets of 4 bytes, those of the table from the header. */
+static bool is_readable(const struct eh_frame_hdr *header)
+{
+	return header->version == 1 && header->pointer_encoding == 0x1b &&
+	       header->count_encoding == 0x03 && header->table_encoding == 0x3b;
+}
+
+static int find_proc_info(unw_addr_space_t space, unw_word_t pc, unw_proc_info_t *out,
+			  int need_info, void *arg)
+{
+	const struct remote *remote = arg;
+	const struct unwind_range *range = unwind_map_find(remote->map, pc);
+	unw_dyn_info_t table = { .format = UNW_INFO_FORMAT_REMOTE_TABLE };
+	struct eh_frame_hdr header;
+	taddr_t at;
+
+	if (!range || !range->rules || !range->rules->eh_frame_hdr)
+		return -UNW_ENOINFO;
+	at = range->bias + range->rules->base_vaddr + (taddr_t)(int64_t)range->rules->eh_frame_hdr;
+	if (!memread_exact(remote->memory, at, &header, sizeof(header)) || !is_readable(&header))
+		return -UNW_ENOINFO;
+	table.start_ip = range->start;
+	table.end_ip = range->end;
+	table.u.rti.segbase = at;
+	table.u.rti.table_data = at + sizeof(header);
+	table.u.rti.table_len = header.count;	/* in words: two offsets each */
+	return UNW_OBJ(dwarf_search_unwind_table)(space, pc, &table, out, need_info, arg);
+}
+
+/* It is libunwind's own. */
+static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *info, void *arg)
+{
+}
+
 static unw_accessors_t accessors = {
-	.find_proc_info = _UPT_find_proc_info,
-	.put_unwind_info = _UPT_put_unwind_info,
+	.find_proc_info = find_proc_info,
+	.put_unwind_info = put_unwind_info,
 	.get_dyn_info_list_addr = no_dynamic_info,
 	.access_mem = access_memory,
 	.access_reg = access_register,
 	.access_fpreg = no_fpregister,
 };
 
-int remote_create(pid_t tid, const struct unwind_map *map, struct remote **out)
+int remote_create(const struct unwind_map *map, struct remote **out)
 {
 	struct remote *remote = calloc(1, sizeof(*remote));
 
@@ -86,9 +135,8 @@ int remote_create(pid_t tid, const struct unwind_map *map, struct remote **out)
 		return -ENOMEM;
 	remote->map = map;
 	remote->space = unw_create_addr_space(&accessors, 0);
-	remote->upt = _UPT_create(tid);
-	if (!remote->space || !remote->upt) {
-		remote_destroy(remote);
+	if (!remote->space) {
+		free(remote);
 		return -ENOMEM;
 	}
 	unw_set_caching_policy(remote->space, UNW_CACHE_GLOBAL);
@@ -100,10 +148,7 @@ void remote_destroy(struct remote *remote)
 {
 	if (!remote)
 		return;
-	if (remote->upt)
-		_UPT_destroy(remote->upt);
-	if (remote->space)
-		unw_destroy_addr_space(remote->space);
+	unw_destroy_addr_space(remote->space);
 	free(remote);
 }
 
@@ -152,10 +197,9 @@ static void walk_from_caller(struct remote *remote, const arch_regs *regs, uint3
 	caller.rsp += sizeof(caller.rip);
 	note_frame(remote, caller.rip, caller.rsp, false, out);
 	remote->regs = &caller;
-	current = remote;
-	if (!unw_init_remote(&cursor, remote->space, remote->upt))
+	remote->nr_reads = 0;
+	if (!unw_init_remote(&cursor, remote->space, remote))
 		collect(remote, &cursor, depth, out);
-	current = NULL;
 }
 
 void remote_walk(struct remote *remote, const struct memread *memory, const arch_regs *regs,

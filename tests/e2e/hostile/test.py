@@ -3,6 +3,7 @@
 Files that are hostile, and a symbolizer that dies, hangs and is not root: names may be lost, but no
 count, no target, no report, and no more time than its limits.
 """
+import random
 import struct
 import zlib
 
@@ -119,6 +120,28 @@ def test_changed_while_mapped():
     target.finish()
     exact(report, truth)
     equal(found_in(report, library())["function"], "allocate", "name in the file that is good")
+
+
+@engines("break")
+def test_headers_changed_while_unwound():
+    """libunwind runs in memtrace itself: it must not read the files, but what is mapped."""
+    chance = random.Random(1)
+    paths = [Elf(library()).write(os.path.abspath(f"unwound{number}.so")) for number in range(20)]
+    target = Target(build("host.c"), *paths)
+    target.expect("ready")
+    for path in paths:
+        with open(path, "r+b") as file:
+            file.seek(32)       # where the headers of the segments are
+            file.write(struct.pack("<Q", chance.choice((1, 2 ** 31, 2 ** 40, 2 ** 64 - 8))))
+            file.seek(56)       # how many there are
+            file.write(struct.pack("<H", chance.choice((0, 1, 0x7fff, 0xffff))))
+    with unharmed(target.pid):
+        trace = attach(target.pid, "--unwinder", "libunwind")
+        target.go()
+        truth = target.truth()
+        report = trace.stop()
+    target.finish()
+    exact(report, truth)
 
 
 # A symbolizer that dies
