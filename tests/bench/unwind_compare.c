@@ -77,7 +77,9 @@ static struct unwinder unwinder_both = { .name = "both", .walk = walk_both };
 
 int main(int argc, char **argv)
 {
-	struct options options = { .depth = 64, .unwinder = &unwinder_both };
+	struct options options = {
+		.depth = 64, .unwinder = &unwinder_both, .engine = ENGINE_BREAK, .memleak = true,
+	};
 	const struct symbolizer_config config = {
 		.names = allocator_symbols(), .nr_names = allocator_functions_nr(),
 	};
