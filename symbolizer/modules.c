@@ -40,6 +40,7 @@ static bool is_nowhere(Dwfl_Module *module, const char *file_name, const char *l
 {
 	if (!modules_never_download() || (link && !crc))
 		return false;
+	errno = 0;			/* left alone where there is no build id */
 	*fd = dwfl_build_id_find_debuginfo(module, NULL, NULL, 0, NULL, NULL, 0, found);
 	return *fd >= 0 || errno || !debug_names_any(debug_path, file_name, link);
 }

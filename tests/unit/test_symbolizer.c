@@ -454,16 +454,6 @@ static void expect_dead(struct symbolizer *symbolizer)
 	assert_int_equal(symbolizer_source_line(symbolizer, "/x", 1, line, sizeof(line)), -EPIPE);
 }
 
-static void test_killed(void **state)
-{
-	struct symbolizer *symbolizer = start();
-
-	kill(symbolizer_pid(symbolizer), SIGKILL);
-	expect_dead(symbolizer);
-	assert_int_equal(waitpid(symbolizer_pid(symbolizer), NULL, WNOHANG), -1);
-	symbolizer_stop(symbolizer);
-}
-
 /* The process that answers: the only child of the one that is ours. */
 static pid_t server_of(const struct symbolizer *symbolizer)
 {
@@ -482,6 +472,25 @@ static pid_t server_of(const struct symbolizer *symbolizer)
 	}
 	assert_true(pid > 0);
 	return pid;
+}
+
+static void await_end(pid_t pid)
+{
+	for (int i = 0; i < 1000 && !kill(pid, 0); i++)
+		usleep(10000);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
+static void test_killed(void **state)
+{
+	struct symbolizer *symbolizer = start();
+	pid_t server = server_of(symbolizer);
+
+	kill(symbolizer_pid(symbolizer), SIGKILL);
+	await_end(server);
+	expect_dead(symbolizer);
+	assert_int_equal(waitpid(symbolizer_pid(symbolizer), NULL, WNOHANG), -1);
+	symbolizer_stop(symbolizer);
 }
 
 /* Whatever was asked for next is answered by another one, which opens again what it needs. */
@@ -552,19 +561,18 @@ static void test_ends_with_its_parent(void **state)
 	elf_module_release(&module);
 	server = server_of(symbolizer);
 	kill(symbolizer_pid(symbolizer), SIGKILL);
-	for (int i = 0; i < 1000 && !kill(server, 0); i++)
-		usleep(10000);
-	assert_int_equal(kill(server, 0), -1);
+	await_end(server);
 	symbolizer_stop(symbolizer);
 }
 
 static void test_reaped_by_another(void **state)
 {
 	struct symbolizer *symbolizer = start();
-	pid_t pid = symbolizer_pid(symbolizer);
+	pid_t pid = symbolizer_pid(symbolizer), server = server_of(symbolizer);
 
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	await_end(server);
 	expect_dead(symbolizer);
 	symbolizer_stop(symbolizer);
 }
