@@ -21,7 +21,7 @@ def children(pid):
 
 def processes_of(trace):
     """The one that starts others, and the one that reads files."""
-    guardian, = until(lambda: [child for child in children(trace.process.pid)
+    guardian, = until(lambda: [child for child in children(trace.tracer())
                                if "memtrace-symbol" in read(f"/proc/{child}/comm")], "a symbolizer")
     server, = until(lambda: children(guardian), "one that reads files")
     return guardian, server
@@ -203,16 +203,20 @@ def test_stopped():
     equal(found_in(report, library())["function"], None, "name")
 
 
+def guardians(memtrace):
+    """As soon as there are any."""
+    return [child for tracer in children(memtrace) for child in children(tracer)]
+
+
 def test_killed_all_the_time():
     """From before the attach on, as often as it comes back."""
     target = Target(build("host.c"), library())
     target.expect("ready")
     with unharmed(target.pid):
         trace = Trace(["-p", str(target.pid), "-d", "1"])
-        gone = False
         while trace.process.poll() is None:
-            for guardian in [] if gone else children(trace.process.pid):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
+                for guardian in guardians(trace.process.pid):
                     for server in children(guardian):
                         os.kill(server, signal.SIGKILL)
             time.sleep(0.001)

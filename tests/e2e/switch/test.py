@@ -119,7 +119,7 @@ def untouched(pid, tracer):
     """Nothing of memtrace's is in it, and yet it is traced."""
     equal(patched(pid), [], "code that is not the original while it is off")
     equal(ours_in(pid), set(), "mappings of memtrace's while it is off")
-    equal({int(status["TracerPid"]) for status in threads(pid).values()}, {tracer.process.pid},
+    equal({int(status["TracerPid"]) for status in threads(pid).values()}, {tracer.tracer()},
           "tracers while it is off")
 
 
@@ -538,7 +538,7 @@ def test_never_on_launched():
 # What happens meanwhile
 
 def descriptors(trace):
-    return len(os.listdir(f"/proc/{trace.process.pid}/fd"))
+    return len(os.listdir(f"/proc/{trace.tracer()}/fd"))
 
 
 def test_nothing_piles_up():
