@@ -196,9 +196,10 @@ static int launch(struct trace *trace)
 
 int trace_start(struct trace *trace)
 {
-	int error = 0;
+	/* Killed while we got ready: nobody is to be disturbed for that. */
+	int error = guard_is_gone() ? -ECANCELED : 0;
 
-	if (trace->options->command)
+	if (!error && trace->options->command)
 		error = launch(trace);
 	for (size_t i = 0; !error && i < trace->options->nr_pids; i++)
 		error = attach_pid(trace, trace->options->pids[i]);
