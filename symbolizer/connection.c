@@ -18,6 +18,7 @@
 #define SERVERS_MAX 64
 #define LATE_MAX 3
 #define START_LIMIT_NS (10ull * 1000000000)
+#define LEAVE_MS 500
 
 static int fork_guardian(const struct symbolizer_config *config, const int sockets[2], pid_t *out)
 {
@@ -66,8 +67,23 @@ static pid_t reap(pid_t pid, int flags)
 	return ret;
 }
 
-/* Once the tracer has reaped it in a waitpid(-1), its id may be another process's: only a child
- * that is still there is killed, and waited for if we may kill it.  Its server dies with it. */
+/* True once it is no child of ours any more, whoever has reaped it. */
+static bool has_left(pid_t pid)
+{
+	for (int ms = 0; ms < LEAVE_MS; ms++) {
+		if (reap(pid, WNOHANG))
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/*
+ * At the end of its stream the guardian ends its server, reaps it and leaves.  One that does not
+ * is killed, and its server dies with it.  Once the tracer has reaped it in a waitpid(-1), its id
+ * may be another process's: only a child that is still there is killed, and waited for if we may
+ * kill it.
+ */
 void connection_end(struct connection *connection)
 {
 	if (connection_has_ended(connection))
@@ -75,7 +91,7 @@ void connection_end(struct connection *connection)
 	close_server(connection);
 	close(connection->control);
 	connection->control = -1;
-	if (!reap(connection->pid, WNOHANG) && !kill(connection->pid, SIGKILL))
+	if (!has_left(connection->pid) && !kill(connection->pid, SIGKILL))
 		reap(connection->pid, 0);
 }
 

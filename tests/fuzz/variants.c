@@ -264,5 +264,6 @@ int main(int argc, char **argv)
 		write_variant(&bases, strtoull(argv[2], NULL, 0), argv[3]);
 	else
 		run(&bases, strtoull(argv[2], NULL, 0), strtoull(argv[1], NULL, 0));
+	free(bases.items);
 	return 0;
 }

@@ -208,13 +208,13 @@ def guardians(memtrace):
     return [child for tracer in children(memtrace) for child in children(tracer)]
 
 
+@engines("auto")
 def test_killed_all_the_time():
-    """From before the attach on, as often as it comes back."""
+    """From before the attach on, as often as it comes back.  What is not known is not traced."""
     target = Target(build("host.c"), library())
     target.expect("ready")
     with unharmed(target.pid):
         trace = Trace(["-p", str(target.pid), "-d", "1"])
-        trace.engine = None     # there may be no function to put on any
         while trace.process.poll() is None:
             with contextlib.suppress(OSError, ValueError):
                 for guardian in guardians(trace.process.pid):
