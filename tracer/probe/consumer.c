@@ -9,13 +9,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/worker.h"
 
 #define MUCH RINGS_SHARE	/* a ring may hold more: go on at once */
 #define REST_LEAST_NS 1000000
@@ -152,22 +152,6 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* Signals are the tracing thread's, but for those of a crash: see target/rescue.h. */
-static int start_thread(struct consumer *consumer)
-{
-	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(&all, own[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&consumer->thread, NULL, run, consumer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -error;
-}
-
 static void destroy(struct consumer *consumer)
 {
 	pthread_mutex_destroy(&consumer->gate);
@@ -190,7 +174,7 @@ int consumer_start(struct rings *rings, void (*notify)(void *owner), void *owner
 	pthread_mutex_init(&consumer->gate, NULL);
 	pthread_mutex_init(&consumer->lock, NULL);
 	rings_beat(rings);
-	error = start_thread(consumer);
+	error = worker_start(&consumer->thread, run, consumer);
 	if (error)
 		destroy(consumer);
 	else

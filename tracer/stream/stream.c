@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/worker.h"
 #include "lines.h"
 #include "out.h"
 #include "queue.h"
@@ -180,19 +181,13 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* But for the one that ends a write, signals are the tracing thread's. */
+/* SIGURG ends a write. */
 static int start_thread(struct stream *stream)
 {
-	sigset_t most, before;
-	int error;
+	int error = worker_start(&stream->thread, run, stream);
 
-	sigfillset(&most);
-	sigdelset(&most, SIGURG);
-	pthread_sigmask(SIG_SETMASK, &most, &before);
-	error = pthread_create(&stream->thread, NULL, run, stream);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	stream->started = !error;
-	return -error;
+	return error;
 }
 
 static void release(struct stream *stream)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/worker.h"
 #include "procfs.h"
 
 #define STREAK_LEAST 64
@@ -127,7 +128,7 @@ struct placement *placement_start(void)
 	pthread_mutex_init(&placement->lock, NULL);
 	pthread_cond_init(&placement->entered, NULL);
 	if (sched_getaffinity(0, sizeof(placement->home), &placement->home) ||
-	    pthread_create(&placement->watchdog, NULL, watch, placement)) {
+	    worker_start(&placement->watchdog, watch, placement)) {
 		free(placement);
 		return NULL;
 	}
