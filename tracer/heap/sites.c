@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "../base/hash.h"
-#include "index.h"
+#include "../base/index.h"
 #include "pages.h"
 #include "sites.h"
 

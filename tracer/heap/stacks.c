@@ -5,7 +5,7 @@
 
 #include "../base/array.h"
 #include "../base/hash.h"
-#include "index.h"
+#include "../base/index.h"
 #include "stacks.h"
 
 struct entry {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/operators.h"
 #include "estimates.h"
 #include "names.h"
 #include "places.h"
@@ -96,23 +97,14 @@ static int compare_sites(const void *a, const void *b)
 	return order ? order : compare(left->site->function, right->site->function);
 }
 
-static const char *operator_new(const struct model_frame *frame)
-{
-	static const char single[] = "operator new", array[] = "operator new[]";
-	const char *function = frame->function ? frame->function : "";
-
-	if (!strncmp(function, "operator new(", strlen("operator new(")))
-		return single;
-	return !strncmp(function, "operator new[](", strlen("operator new[](")) ? array : NULL;
-}
-
 /* Who reads the report called new, whatever new calls. */
 static void strip_operator_new(struct model_site *site)
 {
 	const char *function;
 	size_t nr = 0;
 
-	while (nr < site->nr_frames && (function = operator_new(&site->stack[nr]))) {
+	while (nr < site->nr_frames &&
+	       (function = operators_find(site->stack[nr].function))) {
 		site->function = function;
 		nr++;
 	}

@@ -9,7 +9,7 @@
 
 #include "../base/array.h"
 #include "../base/hash.h"
-#include "../heap/index.h"
+#include "../base/index.h"
 #include "names.h"
 #include "places.h"
 

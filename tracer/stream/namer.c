@@ -13,7 +13,10 @@
 #include "../base/array.h"
 #include "../base/clock.h"
 #include "../base/hash.h"
+#include "../base/index.h"
 #include "../base/inert.h"
+#include "../base/operators.h"
+#include "../base/worker.h"
 
 #define PATIENCE_NS 1000000000	/* for one answer; who comes later to a slow one waits less */
 #define WORD_BYTES 200		/* of a function's or a file's name */
@@ -44,8 +47,7 @@ struct namer {
 		size_t nr, room;
 	} sites;
 	size_t nr_answered;		/* of them */
-	struct site **table;		/* at most half full */
-	size_t table_room;
+	struct index index;		/* of the sites */
 	struct {
 		struct namer_file *items;
 		size_t nr, room;
@@ -59,76 +61,43 @@ bool namer_is_over(void)
 	return __atomic_load_n(&over, __ATOMIC_RELAXED);
 }
 
-static uint64_t hash_of(uint32_t file, uint64_t vaddr)
+static struct site *find(const struct namer *namer, uint32_t file, uint64_t vaddr)
 {
-	return hash_combine(file, vaddr);
-}
+	uint32_t cursor = 0, id;
 
-static struct site **find(const struct namer *namer, uint32_t file, uint64_t vaddr)
-{
-	size_t i = hash_of(file, vaddr);
-	struct site **place;
+	while (index_next(&namer->index, hash_combine(file, vaddr), &cursor, &id)) {
+		struct site *site = namer->sites.items[id];
 
-	for (;; i++) {
-		place = &namer->table[i & (namer->table_room - 1)];
-		if (!*place || ((*place)->file == file && (*place)->vaddr == vaddr))
-			return place;
+		if (site->file == file && site->vaddr == vaddr)
+			return site;
 	}
+	return NULL;
 }
 
-static int grow_table(struct namer *namer)
-{
-	struct namer grown = { .table_room = namer->table_room ? 2 * namer->table_room : 1024 };
-
-	if (namer->sites.nr < namer->table_room / 2)
-		return 0;
-	grown.table = calloc(grown.table_room, sizeof(*grown.table));
-	if (!grown.table)
-		return -ENOMEM;
-	for (size_t i = 0; i < namer->sites.nr; i++)
-		*find(&grown, namer->sites.items[i]->file, namer->sites.items[i]->vaddr) =
-			namer->sites.items[i];
-	free(namer->table);
-	namer->table = grown.table;
-	namer->table_room = grown.table_room;
-	return 0;
-}
-
-static struct site *get_site(struct namer *namer, uint32_t file, uint64_t vaddr)
+static struct site *add_site(struct namer *namer, uint32_t file, uint64_t vaddr)
 {
 	struct site *site;
 
-	if (grow_table(namer) || ARRAY_GROW(&namer->sites))
+	if (ARRAY_GROW(&namer->sites) || index_reserve(&namer->index))
 		return NULL;
-	site = *find(namer, file, vaddr);
-	if (site)
-		return site;
 	site = calloc(1, sizeof(*site));
 	if (!site)
 		return NULL;
 	site->file = file;
 	site->vaddr = vaddr;
-	*find(namer, file, vaddr) = site;
 	if (namer->nr_answered == namer->sites.nr)
 		namer->turned_ns = clock_ns();	/* it was idle */
+	index_add(&namer->index, hash_combine(file, vaddr), (uint32_t)namer->sites.nr);
 	namer->sites.items[namer->sites.nr++] = site;
 	pthread_cond_signal(&namer->asked);
 	return site;
 }
 
-static const char *operator_of(const char *function)
+static struct site *get_site(struct namer *namer, uint32_t file, uint64_t vaddr)
 {
-	static const char *const operators[] = {
-		"operator new", "operator new[]", "operator delete", "operator delete[]",
-	};
+	struct site *site = find(namer, file, vaddr);
 
-	for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++) {
-		size_t bytes = strlen(operators[i]);
-
-		if (!strncmp(function, operators[i], bytes) && function[bytes] == '(')
-			return operators[i];
-	}
-	return NULL;
+	return site ? site : add_site(namer, file, vaddr);
 }
 
 static char *inert_copy(const char *text)
@@ -146,7 +115,7 @@ static struct name make_name(const struct symbol_frame *frame)
 		.function = inert_copy(frame->function),
 		.file = inert_copy(slash ? slash + 1 : frame->file),
 		.line = frame->line,
-		.operator = frame->function ? operator_of(frame->function) : NULL,
+		.operator = operators_find(frame->function),
 	};
 }
 
@@ -255,25 +224,11 @@ static void release(struct namer *namer)
 	}
 	free(namer->sites.items);
 	free(namer->files.items);
-	free(namer->table);
+	index_deinit(&namer->index);
 	pthread_cond_destroy(&namer->asked);
 	pthread_cond_destroy(&namer->answered);
 	pthread_mutex_destroy(&namer->lock);
 	free(namer);
-}
-
-/* But for the one that ends a wait for the symbolizer, signals are the tracing thread's. */
-static int start_thread(struct namer *namer)
-{
-	sigset_t most, before;
-	int error;
-
-	sigfillset(&most);
-	sigdelset(&most, SIGURG);
-	pthread_sigmask(SIG_SETMASK, &most, &before);
-	error = pthread_create(&namer->thread, NULL, run, namer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -error;
 }
 
 int namer_create(struct symbolizer *symbolizer, struct namer **out)
@@ -285,7 +240,7 @@ int namer_create(struct symbolizer *symbolizer, struct namer **out)
 		return -ENOMEM;
 	namer->symbolizer = symbolizer;
 	init_conditions(namer);
-	error = start_thread(namer);
+	error = worker_start(&namer->thread, run, namer); /* SIGURG ends a wait */
 	if (error)
 		release(namer);
 	else

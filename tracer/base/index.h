@@ -8,8 +8,8 @@
  *		if (same(things[id], wanted))
  *			return id;
  */
-#ifndef MEMTRACE_HEAP_INDEX_H
-#define MEMTRACE_HEAP_INDEX_H
+#ifndef MEMTRACE_BASE_INDEX_H
+#define MEMTRACE_BASE_INDEX_H
 
 #include <stdbool.h>
 #include <stdint.h>
