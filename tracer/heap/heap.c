@@ -131,6 +131,7 @@ static void on_alloc(struct heap *heap, const struct event *event)
 		count_free(heap, &replaced, event->time_ns, &heap->totals.replaced_blocks);
 	count_alloc(heap, &block);
 	heap->totals.truncated_stacks += event->truncated;
+	heap->has_pools |= (event->address & ADDRESS_POOL) != 0;
 }
 
 /* Of who frees a block, or resizes it, that block is meant first; else the one that the other
@@ -138,8 +139,9 @@ static void on_alloc(struct heap *heap, const struct event *event)
  * one of malloc's. */
 static bool remove_block(struct heap *heap, taddr_t address, struct block *out)
 {
+	heap->has_pools |= (address & ADDRESS_POOL) != 0;
 	return ledger_remove(&heap->ledger, address, out) ||
-	       ledger_remove(&heap->ledger, address ^ ADDRESS_POOL, out);
+	       (heap->has_pools && ledger_remove(&heap->ledger, address ^ ADDRESS_POOL, out));
 }
 
 static void on_free(struct heap *heap, const struct event *event)

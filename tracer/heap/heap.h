@@ -43,6 +43,7 @@ struct heap {
 	struct site_estimate estimate;	/* sampling: of all sites together */
 	uint64_t replaced_blocks;	/* sampling: of them, as estimate.live.blocks */
 	struct estimate unwatched;	/* sampling: of those */
+	bool has_pools;			/* some address has had ADDRESS_POOL */
 	uint64_t ticked_ns;		/* the sites have been told the time up to here */
 	/* Blocks whose realloc has begun and not ended. */
 	struct {
