@@ -37,7 +37,6 @@ struct memory {
 
 /* tid is any live thread of the process: with a dead leader /proc/PID/mem does not work. */
 int memory_open(struct memory *memory, pid_t tid);
-
 void memory_close(struct memory *memory);
 
 /* Writes at most PATCH_BYTES_MAX bytes and remembers what was there. */

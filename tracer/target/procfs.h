@@ -2,6 +2,8 @@
 /*
  * Small facts from /proc/PID, proc(5).  They may be out of date when they arrive; every
  * caller can live with that.
+ *
+ * procfs_state(), procfs_in_system_call() and procfs_signal_pending() are async-signal-safe.
  */
 #ifndef MEMTRACE_TARGET_PROCFS_H
 #define MEMTRACE_TARGET_PROCFS_H

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Async-signal-safe throughout: no allocation, no stdio, no lock. */
+/* Async-signal-safe throughout: no allocation, no stream, no lock. */
 #include "rescue.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "procfs.h"
 
 #define STACK_BYTES 65536
 /* Of 1 ms: a thread stops as soon as it runs, but on a busy machine that may take a while; one that
@@ -68,38 +67,14 @@ static bool is_on_trap(const struct memory *memory, taddr_t pc)
 	return pread(memory->fd, &byte, 1, (off_t)(pc - sizeof(trap))) == 1 && byte == trap[0];
 }
 
-/* Empty where there is none. */
-static void read_file(pid_t tid, const char *name, char *text, size_t bytes)
-{
-	ssize_t got;
-	int fd;
-
-	snprintf(text, bytes, "/proc/%d/%s", tid, name);
-	fd = open(text, O_RDONLY | O_CLOEXEC);
-	got = fd < 0 ? 0 : read(fd, text, bytes - 1);
-	text[got > 0 ? got : 0] = '\0';
-	if (fd >= 0)
-		close(fd);
-}
-
-/* What follows the key in /proc/TID/status; NULL: it is gone. */
-static const char *find_status(pid_t tid, const char *key, char *text, size_t bytes)
-{
-	const char *at;
-
-	read_file(tid, "status", text, bytes);
-	at = strstr(text, key);
-	return at ? at + strlen(key) : NULL;
-}
-
-/* In a system call, and so not in a slot: also a page fault may take its time. */
+/* Dead, as a leader may be, or in a system call, and so not in a slot: also a page fault may take
+ * its time. */
 static bool is_blocked(pid_t tid)
 {
-	char text[4096], call[256];
-	const char *state = find_status(tid, "State:\t", text, sizeof(text));
+	char state = procfs_state(tid, tid);
 
-	read_file(tid, "syscall", call, sizeof(call));
-	return !state || (*state == 'D' && call[0] >= '0' && call[0] <= '9');
+	return !state || state == 'Z' || state == 'X' ||
+	       (state == 'D' && procfs_in_system_call(tid, tid));
 }
 
 /* False: it does not stop, or is gone. */
@@ -154,15 +129,6 @@ static void mind_event(const struct memory *memory, pid_t tid, const siginfo_t *
 		let_child_go(memory, (pid_t)child, event != PTRACE_EVENT_FORK);
 }
 
-/* SigPnd in /proc/PID/status. */
-static bool is_trap_queued(pid_t tid)
-{
-	char text[4096];
-	const char *mask = find_status(tid, "SigPnd:\t", text, sizeof(text));
-
-	return mask && strtoull(mask, NULL, 16) >> (SIGTRAP - 1) & 1;
-}
-
 /* Stopped by us with the processor's trap still queued: it must come out first. */
 static bool push_on(pid_t tid)
 {
@@ -203,7 +169,7 @@ static void bring_out(struct process *process, struct thread *thread)
 
 	thread->held = look(thread->tid, &regs, &info);
 	while (thread->held && !is_processors_trap(&info) && trap_before(memory, regs.rip) &&
-	       is_trap_queued(thread->tid))
+	       procfs_signal_pending(thread->tid, thread->tid, SIGTRAP))
 		thread->held = push_on(thread->tid) && look(thread->tid, &regs, &info);
 	if (!thread->held)
 		return;
