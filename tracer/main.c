@@ -2,7 +2,6 @@
 /* memtrace: finds leaks in running processes.  Options, attach or launch, trace, report. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -39,14 +38,9 @@ static bool is_in_a_hurry(void)
 
 static int add_function(const struct option_function *function)
 {
-	char *name = strndup(function->name, function->name_bytes);
-	unsigned argument = function->argument ? function->argument - 1 : AGENT_NO_SIZE;
-	int error = -ENOMEM;
-
-	if (name)
-		error = allocators_add(name, function->is_free ? CALL_FREE : CALL_ALLOC, argument);
-	free(name);
-	return error;
+	return allocators_add(function->name, function->name_bytes,
+			      function->is_free ? CALL_FREE : CALL_ALLOC,
+			      function->argument ? function->argument - 1 : AGENT_NO_SIZE);
 }
 
 /* Before the symbolizer is started, which is told the names. */

@@ -62,7 +62,7 @@ enum agent_kind {
 	AGENT_NOTHING,		/* never written */
 	AGENT_ALLOC,		/* address, size, stack */
 	AGENT_FREE,		/* address: about to be freed; with callers also the stack */
-	AGENT_FREE_INSIDE,	/* likewise, or resized, by a call that another one makes; no stack */
+	AGENT_FREE_INSIDE,	/* likewise, or resized, by a call that another one makes */
 	AGENT_RESIZE_BEGIN,	/* address: a realloc of it begins in this thread; as FREE */
 	AGENT_RESIZE_DONE,	/* address: the old block is gone; an ALLOC tells of the new one */
 	AGENT_RESIZE_FAILED,	/* address: the old block lives on; the size asked for */

@@ -8,6 +8,7 @@
 #include "allocators.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROW(of, as, how, size, pointer, ...) { \
@@ -200,21 +201,20 @@ static bool is_known(const char *name, enum allocator_call call, unsigned argume
 	return false;
 }
 
-int allocators_add(const char *name, enum allocator_call call, unsigned argument)
+int allocators_add(const char *name, size_t name_bytes, enum allocator_call call,
+		   unsigned argument)
 {
-	char *copy;
+	char *copy = strndup(name, name_bytes);
+	bool is_old = copy && is_known(copy, call, argument);
 
-	if (is_known(name, call, argument))
-		return 0;
-	if (nr_named == ALLOCATORS_NAMED_MAX)
-		return -ENOSPC;
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
+	if (!copy || is_old || nr_named == ALLOCATORS_NAMED_MAX) {
+		free(copy);
+		return !copy ? -ENOMEM : is_old ? 0 : -ENOSPC;
+	}
 	named[nr_named++] = (struct allocator_function){
 		.symbol = copy, .name = copy, .call = call,
 		.size_argument = (uint8_t)argument, .pointer_argument = (uint8_t)argument,
-		.throws = !strncmp(name, "_Z", 2) || !strncmp(name, "_R", 2),
+		.throws = !strncmp(copy, "_Z", 2) || !strncmp(copy, "_R", 2),
 		.may_be_local = true, .is_named = true,
 	};
 	tell_pools();

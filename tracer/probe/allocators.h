@@ -57,7 +57,8 @@ size_t allocator_functions_nr(void);
 /* A function that the user has named: CALL_ALLOC, of a size in `argument` (from 0, or
  * AGENT_NO_SIZE), or CALL_FREE, of the pointer in it.  A name that is known otherwise means this
  * one from now on.  The name is copied, and kept for good.  0, -ENOMEM or -ENOSPC. */
-int allocators_add(const char *name, enum allocator_call call, unsigned argument);
+int allocators_add(const char *name, size_t name_bytes, enum allocator_call call,
+		   unsigned argument);
 
 /* The rows' symbols, in the same order. */
 const char *const *allocator_symbols(void);
