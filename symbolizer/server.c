@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One request at a time: receive, answer, until the tracer closes its end. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,12 +18,14 @@
 /* For what the process does of its own accord after an answer, too.  The tracer waits less long
  * in most cases, so this ends what nobody waits for. */
 #define CPU_SECONDS 120
+#define IDLE_MS 20
 
 struct server {
 	const struct wanted *wanted;
 	struct module **items;	/* by id */
 	size_t nr, room;
 	size_t nr_prepared;	/* of those, the first ones */
+	size_t nr_to_prepare;	/* so many */
 };
 
 struct reply {
@@ -98,15 +101,28 @@ static int make_rules(struct server *server, const struct wire_message *request,
 	return reply->fd < 0 ? reply->fd : 0;
 }
 
-static int prepare(struct server *server)
+static int prepare_soon(struct server *server)
 {
-	for (; server->nr_prepared < server->nr; server->nr_prepared++) {
-		struct module *module = server->items[server->nr_prepared];
-
-		if (module->is_common && modules_never_download())
-			background_prepare(module);
-	}
+	if (modules_never_download())
+		server->nr_to_prepare = server->nr;
 	return 0;
+}
+
+/* Where requests follow one another the target waits for the answers, and processors may be few. */
+static bool is_idle(int socket)
+{
+	struct pollfd asked = { .fd = socket, .events = POLLIN };
+
+	return !poll(&asked, 1, IDLE_MS);
+}
+
+static void prepare(struct server *server, int socket)
+{
+	if (server->nr_prepared >= server->nr_to_prepare || !is_idle(socket))
+		return;
+	for (; server->nr_prepared < server->nr_to_prepare; server->nr_prepared++)
+		if (server->items[server->nr_prepared]->is_common)
+			background_prepare(server->items[server->nr_prepared]);
 }
 
 static int append_frames(struct module *module, const struct frames *frames,
@@ -185,7 +201,7 @@ static int dispatch(struct server *server, struct wire_message *request, struct 
 	case WIRE_RULES:
 		return make_rules(server, request, reply);
 	case WIRE_PREPARE:
-		return prepare(server);
+		return prepare_soon(server);
 	case WIRE_FRAMES:
 		return answer_frames(server, request, reply);
 	case WIRE_SOURCE_LINE:
@@ -198,8 +214,10 @@ static int serve_one(struct server *server, int socket)
 {
 	struct wire_message request;
 	struct reply reply = { .fd = -1 };
-	int ret = wire_receive(socket, WIRE_REQUEST_MAX, WIRE_FOREVER, &request), result;
+	int ret, result;
 
+	prepare(server, socket);
+	ret = wire_receive(socket, WIRE_REQUEST_MAX, WIRE_FOREVER, &request);
 	if (ret)
 		return ret;
 	sandbox_allow_cpu(CPU_SECONDS);
