@@ -25,7 +25,7 @@
 #include "../../tracer/base/memread.h"
 
 #define FIXTURE_STUBS 256		/* of each template */
-#define FIXTURE_STUB_BYTES 512
+#define FIXTURE_STUB_BYTES 1024
 #define FIXTURE_ZONE_BYTES (2 * FIXTURE_STUBS * FIXTURE_STUB_BYTES)
 #define FIXTURE_MODULES 64
 

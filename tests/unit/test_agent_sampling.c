@@ -133,19 +133,28 @@ static void lean_sizes(void **state)
 
 static fixture_function *inner_get;
 
+static struct agent_call under_way[AGENT_CALLS];
+static uint32_t nr_under_way;
+
+NOINLINE static uint64_t real_under_way(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+	nr_under_way = own_thread()->nr_calls;
+	memcpy(under_way, own_thread()->calls, sizeof(under_way));
+	return DEAD_BLOCK;
+}
+
 /* musl's calloc calls malloc. */
 NOINLINE static uint64_t nesting_identity(uint64_t size, uint64_t address, uint64_t c, uint64_t d)
 {
 	return inner_get(size, address, 0, 0);
 }
 
-static void nested_samples_count_once(void **state)
+static void check_nested(fixture_function *outer, fixture_function *inner)
 {
-	fixture_function *outer = fixture_stub(&kinds[OTHER], OTHER, nesting_identity);
 	double estimate = 0;
 	uint32_t nr = 300000;
 
-	inner_get = fixture_stub(&kinds[MALLOC], MALLOC, real_identity);
+	inner_get = inner;
 	set_gaps(1000);
 	for (uint32_t i = 0; i < nr; i++) {
 		taddr_t address = 0x7f0000000000 + (uint64_t)(i % 4096) * 64;
@@ -162,47 +171,101 @@ static void nested_samples_count_once(void **state)
 		}
 	}
 	assert_true(fabs(estimate / nr - 1) < 0.05);
+	assert_int_equal(own_thread()->nr_calls, 0);
 }
 
-static void sampled_resizes(void **state)
+static void nested_samples_count_once(void **state)
+{
+	fixture_function *inner = fixture_stub(&kinds[MALLOC], MALLOC, real_identity);
+
+	check_nested(fixture_stub(&kinds[OTHER], OTHER, nesting_identity), inner);
+	if (!agent_state.has_fsbase)
+		skip();
+	inner = lean_stub(MALLOC, AGENT_LEAN_ALLOC, real_identity);
+	check_nested(lean_stub(OTHER, AGENT_LEAN_ALLOC | AGENT_LEAN_HIDES, nesting_identity), inner);
+}
+
+/* No call is drawn; each has found those before it hidden, or left for good. */
+static void lean_calls_under_way(void **state)
+{
+	static const struct agent_call left = { .sp = 4096, .function = FREE };
+	fixture_function *outer = lean_stub(OTHER, AGENT_LEAN_ALLOC | AGENT_LEAN_HIDES,
+					    nesting_identity);
+
+	if (!agent_state.has_fsbase)
+		skip();
+	set_gaps(1);
+	draw(true);
+	stubs[MALLOC](1, 0, 0, 0);
+	assert_string_equal(kinds_seen(), "A");
+	inner_get = lean_stub(OTHER, AGENT_LEAN_ALLOC | AGENT_LEAN_HIDES, real_under_way);
+	for (uint32_t nr = 0; nr <= AGENT_CALLS; nr++) {
+		struct agent_thread *thread = own_thread();
+
+		draw(false);
+		for (uint32_t i = 0; i < nr; i++)
+			thread->calls[i] = left;
+		thread->nr_calls = nr;
+		outer(100, 0, 0, 0);
+		assert_int_equal(nr_under_way, nr + 2 < AGENT_CALLS ? nr + 2 : AGENT_CALLS);
+		assert_int_equal(under_way[nr_under_way - 1].function, OTHER);
+		assert_int_equal(under_way[nr_under_way - 1].tell, 0);
+		assert_true(under_way[nr_under_way - 1].sp < under_way[nr_under_way - 2].sp);
+		assert_int_equal(thread->nr_calls, nr < AGENT_CALLS - 1 ? nr : AGENT_CALLS - 2);
+		thread->nr_calls = 0;
+	}
+	assert_string_equal(kinds_seen(), "");
+}
+
+static void check_resizes(fixture_function *resize)
 {
 	taddr_t old = DEAD_BLOCK, new = DEAD_BLOCK + 64;
 
+	result = old;
 	set_gaps(1);
 	draw(true);
 	stubs[MALLOC](1, 0, 0, 0);
 	assert_string_equal(kinds_seen(), "A");
 	result = new;
 	draw(false);
-	stubs[REALLOC](old, 5, 0, 0);			/* sampled to not sampled */
+	resize(old, 5, 0, 0);			/* sampled to not sampled */
 	assert_string_equal(kinds_seen(), "BD");
 	stubs[FREE](new, 0, 0, 0);
 	assert_string_equal(kinds_seen(), "");
-	stubs[REALLOC](old, 5, 0, 0);			/* neither */
+	resize(old, 5, 0, 0);			/* neither */
 	assert_string_equal(kinds_seen(), "");
 	draw(true);
-	stubs[REALLOC](old, 5, 0, 0);			/* not sampled to sampled */
+	resize(old, 5, 0, 0);			/* not sampled to sampled */
 	assert_string_equal(kinds_seen(), "A");
 	check_seen(0, AGENT_ALLOC, new, 5);
 	result = old;
-	stubs[REALLOC](new, 6, 0, 0);			/* both */
+	resize(new, 6, 0, 0);			/* both */
 	assert_string_equal(kinds_seen(), "BDA");
 	result = 0;
-	stubs[REALLOC](old, 6, 0, 0);			/* fails: it stays sampled */
+	resize(old, 6, 0, 0);			/* fails: it stays sampled */
 	assert_string_equal(kinds_seen(), "BX");
 	draw(false);
-	stubs[REALLOC](old, 6, 0, 0);
+	resize(old, 6, 0, 0);
 	assert_string_equal(kinds_seen(), "BX");
-	stubs[REALLOC](old, 0, 0, 0);
+	resize(old, 0, 0, 0);
 	assert_string_equal(kinds_seen(), "BD");
 	stubs[FREE](old, 0, 0, 0);
 	assert_string_equal(kinds_seen(), "");
 	draw(true);
-	stubs[REALLOC](old, 6, 0, 0);			/* not sampled, fails */
+	resize(old, 6, 0, 0);			/* not sampled, fails */
 	assert_string_equal(kinds_seen(), "N");
-	stubs[REALLOC](old, 0, 0, 0);
+	resize(old, 0, 0, 0);
 	assert_string_equal(kinds_seen(), "");
 	assert_int_equal(own_thread()->nr_calls, 0);
+}
+
+static void sampled_resizes(void **state)
+{
+	check_resizes(stubs[REALLOC]);
+	if (!agent_state.has_fsbase)
+		skip();
+	check_resizes(lean_stub(REALLOC, AGENT_LEAN_RESIZE, real));
+	check_resizes(lean_stub(REALLOC, AGENT_LEAN_RESIZE | AGENT_LEAN_HIDES, real));
 }
 
 static void more_samples_than_places(void **state)
@@ -237,6 +300,7 @@ int main(void)
 		TEST(lean_samples_are_unbiased),
 		TEST(lean_sizes),
 		TEST(nested_samples_count_once),
+		TEST(lean_calls_under_way),
 		TEST(sampled_resizes),
 		TEST(more_samples_than_places),
 	};

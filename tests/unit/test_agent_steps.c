@@ -81,7 +81,7 @@ static const struct {
 	[FREES] = { (void *)pushes, { .call = CALL_FREE }, false },
 	[FREES_NESTING] = { (void *)takes_room, { .call = CALL_FREE }, true },
 	[RESIZES] = { (void *)keeps_frame_pointer, { .call = CALL_RESIZE, .size_argument = 1 },
-		      false },
+		      true },
 	[INTO] = { (void *)gives_block, { .call = CALL_ALLOC_INTO, .size_argument = 2 }, false },
 };
 
@@ -372,11 +372,19 @@ static void sample_little(void)
 		image_state->threads[i].sample_left = INT64_MAX;
 }
 
+static void sample_little_within_calls(void)
+{
+	sample_little();
+	for (unsigned i = 0; i < AGENT_THREADS; i++)
+		image_state->threads[i].nr_calls = AGENT_CALLS;
+}
+
 static void sampled_calls(void **state)
 {
 	for (unsigned i = 0; i < 2 * NR; i++) {
 		check_call(i, sample, i % NR >= FREES ? BLOCK : 10);
 		check_call(i, sample_little, i % NR >= FREES ? BLOCK : 10);
+		check_call(i, sample_little_within_calls, i % NR >= FREES ? BLOCK : 10);
 	}
 	note(__func__);
 }

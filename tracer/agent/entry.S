@@ -70,7 +70,8 @@
 	 * Sampling: nearly no call is drawn, and nearly no block that is freed was.  That is found
 	 * out right here, in what lies below the stack pointer, which nobody else may use.  What
 	 * is in doubt goes the whole way: a call that is drawn, one of 0 bytes, a thread whose
-	 * place is not its first one.
+	 * place is not its first one.  A call that may make others is wrapped, so that they are
+	 * hidden; nothing is saved for it, since nothing is to be told.
 	 *
 	 * As agent_sample() and agent_thread_get() in C.
 	 */
@@ -86,14 +87,9 @@
 	mov	-24(%rsp), %rdx
 	.endm
 
-	.macro lean_alloc literals, whole
-	keep_lean
-	mov	%rdi, %rdx
-	cmpb	$AGENT_LEAN_ARRAY, \literals+40(%rip)
-	jne	6f
-	imul	%rsi, %rdx
-	jo	7f
-6:	rdfsbase %rax
+	/* rcx = the thread's place; rax goes. */
+	.macro lean_thread literals, whole
+	rdfsbase %rax
 	movabs	$AGENT_GOLDEN, %rcx
 	imul	%rax, %rcx
 	shr	$AGENT_THREADS_SHIFT, %rcx
@@ -101,16 +97,99 @@
 	imul	$AGENT_THREAD_BYTES, %rcx, %rcx
 	add	\literals+32(%rip), %rcx
 	cmp	%rax, AGENT_THREAD_KEY(%rcx)
-	jne	7f
+	jne	\whole
+	.endm
+
+	/* rdx = what is asked for, where that is not just rdi; no block that was drawn may be
+	 * resized.  rax goes. */
+	.macro lean_size literals, whole, done
+	ja	5f
+	imul	%rsi, %rdx
+	jo	\whole
+	jmp	\done
+5:	movabs	$AGENT_GOLDEN, %rax
+	imul	%rdi, %rax
+	shr	$AGENT_LINES_SHIFT, %rax
+	and	$AGENT_LINES_MASK, %eax
+	add	\literals+32(%rip), %rax
+	cmpb	$0, -AGENT_NEAR_TO_THREADS(%rax)
+	jne	\whole
+	mov	%rsi, %rdx
+	jmp	\done
+	.endm
+
+	/* As agent_calls_push() and agent_calls_pop() of a call of which nothing is to be told;
+	 * they say why it is written twice.  rcx: the thread; rax and rdx go. */
+	.macro lean_push literals
+	movzwl	\literals+24(%rip), %eax
+	add	%edx, %edx
+	mov	%rsp, AGENT_THREAD_CALLS(%rcx, %rdx, 8)
+	mov	%rax, AGENT_THREAD_CALLS+8(%rcx, %rdx, 8)
+	shr	%edx
+	inc	%edx
+	mov	%edx, AGENT_THREAD_NR_CALLS(%rcx)
+	add	%edx, %edx
+	mov	%rsp, AGENT_THREAD_CALLS-16(%rcx, %rdx, 8)
+	mov	%rax, AGENT_THREAD_CALLS-8(%rcx, %rdx, 8)
+	.endm
+
+	.macro lean_pop whole
+	mov	AGENT_THREAD_NR_CALLS(%rcx), %edx
+	dec	%edx
+	cmp	$AGENT_CALLS_MAX, %edx
+	jae	\whole
+	lea	RESULTS(%rsp), %rax
+	add	%edx, %edx
+	cmp	%rax, AGENT_THREAD_CALLS(%rcx, %rdx, 8)
+	jne	\whole
+	cmpl	$0, AGENT_THREAD_CALLS+12(%rcx, %rdx, 8)
+	jne	\whole
+	shr	%edx
+	mov	%edx, AGENT_THREAD_NR_CALLS(%rcx)
+	.endm
+
+	.macro lean_alloc literals, whole, hidden
+	keep_lean
+	mov	%rdi, %rdx
+	cmpb	$AGENT_LEAN_ARRAY, \literals+40(%rip)
+	jae	5f
+6:	lean_thread \literals, 7f
 	mov	AGENT_THREAD_SAMPLE_LEFT(%rcx), %rax
 	test	%rdx, %rdx
 	jz	7f
 	cmp	%rax, %rdx
 	jae	7f
 	sub	%rdx, %rax
+	cmpb	$0, \literals+41(%rip)
+	jne	8f
 	mov	%rax, AGENT_THREAD_SAMPLE_LEFT(%rcx)
 	restore_lean
 	jmp	*\literals+16(%rip)
+8:	mov	AGENT_THREAD_NR_CALLS(%rcx), %edx
+	cmp	$AGENT_CALLS_MAX, %edx
+	jae	7f
+	mov	%rax, AGENT_THREAD_SAMPLE_LEFT(%rcx)
+	lean_push \literals
+	restore_lean
+	.cfi_remember_state
+	move_sp	-REGISTERS
+	jmp	\hidden
+	.cfi_restore_state
+5:	lean_size \literals, 7f, 6b
+7:	restore_lean
+	jmp	\whole
+	.endm
+
+	/* At S-80. */
+	.macro lean_return literals, whole
+	keep_lean
+	lean_thread \literals, 7f
+	lean_pop 7f
+	restore_lean
+	.cfi_remember_state
+	move_sp	RESULTS
+	ret
+	.cfi_restore_state
 7:	restore_lean
 	jmp	\whole
 	.endm
@@ -147,7 +226,9 @@ template agent_call
 	.hidden	agent_call_return
 agent_call_return:
 	move_sp	-8
-	save_registers
+	cmpb	$0, 9f+41(%rip)
+	jne	3f
+2:	save_registers
 	lea	RESULTS(%rsp), %rdi
 	lea	9f+24(%rip), %rsi
 	mov	%rbp, %rdx
@@ -156,8 +237,10 @@ agent_call_return:
 	restore_registers
 	move_sp	RESULTS+REGISTERS
 	ret
+	.cfi_def_cfa_offset RESULTS+8
+3:	lean_return 9f, 2b
 	.cfi_def_cfa_offset 8
-5:	lean_alloc 9f, 4b
+5:	lean_alloc 9f, 4b, 1b
 literals 9
 template agent_call_end
 

@@ -18,7 +18,13 @@
 
 _Static_assert(sizeof(struct agent_thread) == AGENT_THREAD_BYTES &&
 	       offsetof(struct agent_thread, key) == AGENT_THREAD_KEY &&
+	       offsetof(struct agent_thread, nr_calls) == AGENT_THREAD_NR_CALLS &&
 	       offsetof(struct agent_thread, sample_left) == AGENT_THREAD_SAMPLE_LEFT &&
+	       offsetof(struct agent_thread, calls) == AGENT_THREAD_CALLS &&
+	       sizeof(struct agent_call) == 16 && offsetof(struct agent_call, tell) == 12 &&
+	       AGENT_CALLS == AGENT_CALLS_MAX &&
+	       offsetof(struct agent_state, threads) - offsetof(struct agent_state, sampled_near) ==
+	       AGENT_NEAR_TO_THREADS &&
 	       AGENT_THREADS == AGENT_THREADS_MASK + 1 &&
 	       AGENT_SAMPLED_LINES == AGENT_LINES_MASK + 1, "layout.h is for entry.S");
 

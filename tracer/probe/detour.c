@@ -128,19 +128,30 @@ static struct agent_literals literals_of(const struct detour *detour,
 	};
 }
 
-/* What the stub finds out by itself: not where a call that is not drawn has to be wrapped. */
+static uint64_t lean_of_call(const struct agent_function *function)
+{
+	if (function->call == CALL_ALLOC && function->size_argument == 0)
+		return AGENT_LEAN_ALLOC;
+	if (function->call == CALL_ALLOC_ARRAY && function->size_argument == 1)
+		return AGENT_LEAN_ARRAY;
+	if (function->call == CALL_RESIZE && function->size_argument == 1 &&
+	    function->pointer_argument == 0)
+		return AGENT_LEAN_RESIZE;
+	return AGENT_LEAN_NOT;
+}
+
+/* What the stub finds out by itself. */
 static void make_lean(struct agent_literals *literals, bool jump, taddr_t base)
 {
 	const struct agent_function *function = &literals->function;
 	taddr_t state = base + AGENT_TEXT_BYTES;
+	uint64_t lean = jump ? AGENT_LEAN_NOT : lean_of_call(function);
 
 	if (jump && function->call == CALL_FREE && function->pointer_argument == 0) {
 		literals->lean = AGENT_LEAN_FREE;
 		literals->table = state + offsetof(struct agent_state, sampled_near);
-	} else if (!function->may_nest &&
-		   ((function->call == CALL_ALLOC && function->size_argument == 0) ||
-		    (function->call == CALL_ALLOC_ARRAY && function->size_argument == 1))) {
-		literals->lean = function->call == CALL_ALLOC ? AGENT_LEAN_ALLOC : AGENT_LEAN_ARRAY;
+	} else if (lean) {
+		literals->lean = lean | (function->may_nest ? AGENT_LEAN_HIDES : 0);
 		literals->table = state + offsetof(struct agent_state, threads);
 	}
 }

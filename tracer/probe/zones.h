@@ -12,7 +12,7 @@
 #include "../target/maps.h"
 #include "../target/modules.h"
 
-#define ZONE_SLOT_BYTES 640
+#define ZONE_SLOT_BYTES 1024
 #define ZONE_SLOTS 32
 #define ZONE_BYTES (ZONE_SLOT_BYTES * ZONE_SLOTS)
 
