@@ -10,6 +10,7 @@
 #include "background.h"
 #include "frames.h"
 #include "rules_build.h"
+#include "runtimes.h"
 #include "sandbox.h"
 #include "server.h"
 #include "source.h"
@@ -48,6 +49,7 @@ static int append_module(const struct module *module, const struct wanted *wante
 	described->nr_segments = (uint32_t)segments.nr;
 	described->nr_symbols = (uint32_t)symbols.nr;
 	described->has_exceptions = symbols.has_exceptions;
+	described->runtimes = runtimes_settle(module->elf, symbols.runtimes);
 	if (!ret && (wire_append(body, described, sizeof(*described)) ||
 		     wire_append(body, segments.items, segments.nr * sizeof(*segments.items)) ||
 		     wire_append(body, symbols.items, symbols.nr * sizeof(*symbols.items))))

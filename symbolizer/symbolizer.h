@@ -71,6 +71,18 @@ struct elf_symbol {
 
 #define BUILD_ID_MAX 32
 
+/* Runtimes with an allocator of their own.  Each is one bit: a file may have several. */
+enum elf_runtime {
+	RUNTIME_GO = 1,
+	RUNTIME_JAVA = 2,
+	RUNTIME_V8 = 4,			/* node */
+	RUNTIME_PYTHON = 8,		/* with pymalloc built in */
+	RUNTIME_ASAN = 16,		/* these also of a file that was compiled for it */
+	RUNTIME_TSAN = 32,
+	RUNTIME_MSAN = 64,
+	RUNTIME_LSAN = 128,		/* without AddressSanitizer, which has it too */
+};
+
 /* What is known of one file.  `id` is the handle for symbolizer_frames(). */
 struct elf_module {
 	uint32_t id;
@@ -78,6 +90,7 @@ struct elf_module {
 	bool has_interpreter;		/* PT_INTERP: a dynamically linked program */
 	bool has_dynamic;		/* PT_DYNAMIC */
 	bool has_exceptions;		/* it refers to what throws or catches them */
+	uint32_t runtimes;		/* enum elf_runtime */
 	uint8_t build_id[BUILD_ID_MAX];
 	size_t build_id_bytes;		/* 0: none */
 	char version[32];		/* of a C library: "glibc 2.36", "musl"; else empty */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../tracer/base/array.h"
+#include "runtimes.h"
 #include "symbols.h"
 
 #define SYMBOLS_MAX 4096
@@ -88,12 +89,15 @@ static int consider(const struct wanted *wanted, const char *name, const GElf_Sy
 {
 	struct wanted_name key = { .name = name };
 	const struct wanted_name *found;
-	enum elf_symbol_kind kind;
+	enum elf_symbol_kind kind = SYMBOL_DATA;
+	bool is_defined;
 
 	if (!name)
 		return 0;
+	is_defined = kind_of(symbol, &kind);
 	out->has_exceptions |= is_of_exceptions(name);
-	if (!kind_of(symbol, &kind))
+	out->runtimes |= runtime_of_symbol(name, is_defined);
+	if (!is_defined)
 		return 0;
 	found = bsearch(&key, wanted->items, wanted->nr, sizeof(key), compare_names);
 	if (!found)

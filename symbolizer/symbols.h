@@ -17,6 +17,7 @@ struct symbols {
 	struct elf_symbol *items;
 	size_t nr, room;
 	bool has_exceptions;	/* as in struct elf_module */
+	uint32_t runtimes;	/* what the names tell of them */
 };
 
 /* The strings stay the caller's.  0 or -ENOMEM. */

@@ -60,7 +60,7 @@ struct wire_message {
 };
 
 struct wire_module {
-	uint32_t nr_segments, nr_symbols, build_id_bytes;
+	uint32_t nr_segments, nr_symbols, build_id_bytes, runtimes;
 	uint8_t position_independent, has_interpreter, has_dynamic, has_exceptions;
 	uint8_t build_id[BUILD_ID_MAX];
 	char version[32];
