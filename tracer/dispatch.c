@@ -59,6 +59,7 @@ static int follow(struct trace *trace, struct thread *thread, struct process *pr
 		       &run))
 		return -ENOMEM;
 	run->watching = trace->memleak.on;
+	run->unstarted = thread->stopped_by == STOP_EXEC;
 	trace->runs.items[trace->runs.nr++] = run;
 	(void)run_open_logs(run, trace->namer);
 	if (!run_open(run))

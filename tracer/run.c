@@ -202,6 +202,7 @@ static int make_probe(struct run *run)
 		.depth = run->options->depth,
 		.unwinder = run->options->unwinder,
 		.engine = run->options->engine,
+		.unstarted = run->unstarted,
 		.sample_bytes = (int64_t)run->options->sample_bytes,
 		.targets = run->targets,
 		.epoch_ns = run->epoch_ns,
@@ -299,6 +300,7 @@ int run_restart(struct run *run)
 	run->process->memory.tid = tid;
 	learn_names(run);
 	run->was_watched = false;
+	run->unstarted = true;
 	for (unsigned i = 0; i < run->nr_heaps && !error; i++)
 		error = heap_restart(&run->heaps[i]);
 	if (!error)

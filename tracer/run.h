@@ -28,6 +28,7 @@ struct run {
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;
+	bool unstarted;			/* it stands before the first instruction of its program */
 	bool watching;			/* memleak is 1; false: nothing is patched */
 	bool was_watched;		/* at any time, since the last exec */
 	uint64_t rested_ns;		/* where it is not: since then; of the run */
@@ -54,7 +55,8 @@ void run_destroy(struct run *run);
 /* Before run_open(): where every call is to be told of at once.  0 or -errno, told already. */
 int run_open_logs(struct run *run, struct namer *namer);
 
-/* Opens memory and looks at modules, while the target runs or before its first instruction. */
+/* Opens memory and looks at modules, while the target runs or, as run->unstarted says, before its
+ * first instruction. */
 int run_open(struct run *run);
 
 /* All threads held: patches the functions, if they are to be watched.  -ENOTSUP: see probe_arm(). */

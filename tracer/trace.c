@@ -172,8 +172,10 @@ static int launch(struct trace *trace)
 		kill(process->pid, SIGKILL);
 		return error;
 	}
-	if (!error)
+	if (!error) {
+		run->unstarted = true;
 		error = run_open(run);
+	}
 	if (error) {
 		message_error("%s cannot be traced: %s", trace->options->command[0],
 			      strerror(-error));

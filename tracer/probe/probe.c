@@ -358,6 +358,8 @@ static const char *why_not(int error)
 		return "its memory is locked (mlockall), and rings would be, too";
 	case -EMFILE:
 		return "it has no file descriptor left";
+	case -EADDRINUSE:
+		return "its sanitizer lays out the address space when it starts";
 	case -ENOSYS:
 		return "this kernel lacks what it takes";
 	default:
@@ -383,10 +385,27 @@ static int give_up_jump(struct probe *probe, int error)
 	return 0;
 }
 
+/* ThreadSanitizer and MemorySanitizer end a program in which anything is mapped where they are
+ * about to map. */
+static bool lays_out_its_memory(const struct probe *probe)
+{
+	for (size_t i = 0; probe->options.unstarted && i < probe->modules.nr; i++) {
+		const struct module *module = probe->modules.items[i];
+
+		if (module->is_program && module->file && module->file->known &&
+		    module->file->elf.runtimes & (RUNTIME_TSAN | RUNTIME_MSAN))
+			return true;
+	}
+	return false;
+}
+
 static int arm_jumps(struct probe *probe, bool last_try)
 {
-	int error = plan_jumps(probe);
+	int error;
 
+	if (!jumps_somewhere(probe) && lays_out_its_memory(probe))
+		return give_up_jump(probe, -EADDRINUSE);
+	error = plan_jumps(probe);
 	if (!error) {
 		error = jump_arm(probe->jump, &probe->functions, &probe->map);
 		if (error == -ESRCH || (error == -EAGAIN && !last_try))

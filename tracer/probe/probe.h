@@ -45,6 +45,7 @@ struct probe_options {
 	uint32_t depth;			/* frames kept of a stack */
 	struct unwinder *unwinder;
 	enum engine engine;
+	bool unstarted;			/* the program's first instruction is still to come */
 	/* Mean distance of samples; 0: every call is told.  Breakpoints would stop at every call,
 	 * and what one engine draws the other may free: there are jumps only, then. */
 	int64_t sample_bytes;
