@@ -5,10 +5,7 @@
  */
 #include "attach.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -52,27 +49,6 @@ static int await_held(struct trace *trace, struct process *process)
 	}
 	signals_tick_every(trace->tick_ms);
 	return process->ended ? -ESRCH : error;
-}
-
-/* A dead leader has no memory and no maps: take the first thread that lives. */
-static pid_t live_thread(pid_t pid)
-{
-	char path[64];
-	struct dirent *entry;
-	pid_t found = 0;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	while (tasks && !found && (entry = readdir(tasks))) {
-		pid_t tid = atoi(entry->d_name);
-
-		if (tid > 0 && procfs_state(pid, tid) != 'Z')
-			found = tid;
-	}
-	if (tasks)
-		closedir(tasks);
-	return found ? found : pid;
 }
 
 /* Threads made by ones that were not seized yet are found once all the others stand. */
@@ -314,7 +290,9 @@ int attach_run(struct trace *trace, struct run *run)
 {
 	int error;
 
-	run->process->memory.tid = live_thread(run->process->pid);
+	run->process->memory.tid = procfs_live_thread(run->process->pid);
+	if (!run->process->memory.tid)
+		return -ESRCH;
 	error = look_for_orphans(trace, run);
 	if (!error && !run->probe)
 		error = run_open(run);

@@ -11,6 +11,7 @@
 #include "options.h"
 #include "output.h"
 #include "probe/allocators.h"
+#include "refusals.h"
 #include "signals.h"
 #include "stats.h"
 #include "stream/namer.h"
@@ -151,7 +152,8 @@ static int trace_as_asked(void *owner)
 	struct symbolizer *symbolizer, *names = NULL;
 	int status;
 
-	if (add_functions(options) || start_symbolizer(options, is_in_a_hurry, &symbolizer))
+	if (refusals_check_run(options) || add_functions(options) ||
+	    start_symbolizer(options, is_in_a_hurry, &symbolizer))
 		return EXIT_FAILED;
 	if (options_want_log(options))
 		(void)start_symbolizer(options, namer_is_over, &names);

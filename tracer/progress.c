@@ -2,15 +2,12 @@
 /* Words for the start, the middle and the end of a run. */
 #include "progress.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/message.h"
-#include "target/procfs.h"
 
 /* What a user would call the allocator: "glibc 2.36", "libjemalloc.so.2". */
 static const char *allocator_name(const struct run *run)
@@ -46,48 +43,6 @@ void progress_attached(const struct run *run)
 		     inert(allocator, sizeof(allocator), allocator_name(run)),
 		     probe_nr_armed(run->probe), run->facts.engine,
 		     (double)run->facts.attach_pause_ns / 1e6);
-}
-
-static int ptrace_scope(void)
-{
-	int fd = open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
-	char value = '0';
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, &value, 1) != 1)
-		value = '0';
-	close(fd);
-	return value - '0';
-}
-
-static void refused_permission(pid_t pid)
-{
-	long tracer = procfs_status_number(pid, "TracerPid");
-	int scope = ptrace_scope();
-
-	if (tracer > 0)
-		message_error("pid %d is already traced by pid %ld; end that one first", pid,
-			      tracer);
-	else if (geteuid() && scope)
-		message_error("not permitted: ptrace_scope is %d; run `sudo memtrace -p %d`",
-			      scope, pid);
-	else if (geteuid())
-		message_error("not permitted: pid %d belongs to another user or is protected; "
-			      "run `sudo memtrace -p %d`", pid, pid);
-	else
-		message_error("not permitted: CAP_SYS_PTRACE is missing; in a container: docker "
-			      "--cap-add SYS_PTRACE, or kubectl debug --profile=general");
-}
-
-void progress_refused(pid_t pid, int error)
-{
-	if (error == -EPERM || error == -EACCES)
-		refused_permission(pid);
-	else if (error == -ESRCH || error == -ENOENT)
-		message_error("pid %d: no such process any more", pid);
-	else
-		message_error("pid %d cannot be traced: %s", pid, strerror(-error));
 }
 
 static void format_time(char *out, size_t bytes, uint64_t ns)

@@ -6,8 +6,6 @@
 #include "trace.h"
 
 void progress_attached(const struct run *run);
-/* Why a process cannot be attached to, and what helps. */
-void progress_refused(pid_t pid, int error);
 void progress_begin(const struct trace *trace);
 /* The counter line, once a second. */
 void progress_update(struct trace *trace, uint64_t now_ns);

@@ -17,8 +17,8 @@
 #include "guard.h"
 #include "missing.h"
 #include "progress.h"
+#include "refusals.h"
 #include "signals.h"
-#include "target/procfs.h"
 #include "target/rescue.h"
 
 /* Runs as short as this are worth a finer clock. */
@@ -94,34 +94,6 @@ static void refuse(const struct trace *trace, const char *target, const struct r
 		      run->probe->no_jump);
 }
 
-/* A memtrace whose guard was killed is about to leave; and whoever was killed itself lets go of its
- * targets at the very end: it has no memory by then, but it is still their tracer. */
-static bool is_leaving(pid_t tracer)
-{
-	char *exe, *parents;
-	bool orphaned;
-
-	if (procfs_status_number(tracer, "VmSize") < 0)
-		return true;
-	exe = procfs_exe(tracer);
-	parents = procfs_exe((pid_t)procfs_status_number(tracer, "PPid"));
-	orphaned = guard_is_child(tracer) && exe && (!parents || strcmp(exe, parents));
-	free(exe);
-	free(parents);
-	return orphaned;
-}
-
-static void await_leaving_tracer(pid_t pid)
-{
-	const struct timespec pause = { .tv_nsec = 5000000 };
-	uint64_t began_ns = clock_ns();
-	long tracer;
-
-	while ((tracer = procfs_status_number(pid, "TracerPid")) > 0 &&
-	       is_leaving((pid_t)tracer) && clock_ns() - began_ns < LAST_NS)
-		nanosleep(&pause, NULL);
-}
-
 static int attach_pid(struct trace *trace, pid_t pid)
 {
 	struct process *process;
@@ -133,13 +105,12 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		error = add_run(trace, process, &run);
 	if (error)
 		return error;
-	await_leaving_tracer(pid);
 	error = attach_run(trace, run);
 	snprintf(name, sizeof(name), "pid %d", pid);
 	if (error == -ENOTSUP)
 		refuse(trace, name, run);
 	else if (error)
-		progress_refused(pid, error);
+		refusals_tell(pid, NULL, error);
 	if (error) {
 		drop_last_run(trace);
 		return error;
@@ -156,6 +127,20 @@ static void restore_signals(void)
 	rescue_restore_signals();
 }
 
+/* It was found and may be run, as far as could be seen before. */
+static void tell_failed_launch(const struct trace *trace, int error)
+{
+	const char *command = trace->options->command[0];
+
+	if (error == -EPERM)
+		refusals_tell(0, command, error);
+	else if (error == -ENOENT)
+		message_error("%s: the interpreter or dynamic loader that it names is not there",
+			      command);
+	else
+		message_error("%s: %s", command, strerror(-error));
+}
+
 static int launch(struct trace *trace)
 {
 	struct process *process;
@@ -164,8 +149,8 @@ static int launch(struct trace *trace)
 				   &process);
 
 	if (error) {
-		message_error("%s: %s", trace->options->command[0], strerror(-error));
-		return error;
+		tell_failed_launch(trace, error);
+		return error == -ENOENT ? -ENOEXEC : error;
 	}
 	error = add_run(trace, process, &run);
 	if (error == -ECANCELED) {
@@ -201,6 +186,10 @@ int trace_start(struct trace *trace)
 	/* Killed while we got ready: nobody is to be disturbed for that. */
 	int error = guard_is_gone() ? -ECANCELED : 0;
 
+	if (!error && trace->options->command)
+		error = refusals_check_command(trace->options, &trace->files);
+	for (size_t i = 0; !error && i < trace->options->nr_pids; i++)
+		error = refusals_check_process(trace->options->pids[i]);
 	if (!error && trace->options->command)
 		error = launch(trace);
 	for (size_t i = 0; !error && i < trace->options->nr_pids; i++)

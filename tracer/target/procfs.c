@@ -2,6 +2,7 @@
 /* Reads and parses the small files of /proc/PID. */
 #include "procfs.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -120,6 +121,98 @@ long procfs_status_number(pid_t pid, const char *key)
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	value = status_value(path, key, buffer, sizeof(buffer));
 	return value ? strtol(value, NULL, 10) : -1;
+}
+
+bool procfs_capable(pid_t pid, unsigned capability)
+{
+	char buffer[4096], path[64];
+	const char *value;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	value = status_value(path, "CapEff", buffer, sizeof(buffer));
+	return value && strtoull(value, NULL, 16) >> capability & 1;
+}
+
+bool procfs_is_kernel_thread(pid_t pid)
+{
+	char buffer[1024];
+	const char *fields = stat_fields(pid, pid, buffer, sizeof(buffer));
+	unsigned flags = 0;
+
+	/* State, parent, group, session, terminal, its group, flags; PF_KTHREAD. */
+	return fields && sscanf(fields, "%*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+	       flags & 0x00200000;
+}
+
+/* Calls look() for its threads until one is wanted, and returns that; 0: none. */
+static pid_t find_thread(pid_t pid, bool (*look)(pid_t pid, pid_t tid))
+{
+	char path[64];
+	struct dirent *entry;
+	pid_t found = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && !found && (entry = readdir(tasks))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && look(pid, tid))
+			found = tid;
+	}
+	if (tasks)
+		closedir(tasks);
+	return found;
+}
+
+static bool is_alive(pid_t pid, pid_t tid)
+{
+	char state = procfs_state(pid, tid);
+
+	return state && state != 'Z' && state != 'X';
+}
+
+pid_t procfs_live_thread(pid_t pid)
+{
+	return find_thread(pid, is_alive);
+}
+
+static bool is_traced(pid_t pid, pid_t tid)
+{
+	return procfs_status_number(tid, "TracerPid") > 0;
+}
+
+pid_t procfs_tracer(pid_t pid)
+{
+	pid_t tid = find_thread(pid, is_traced);
+	long tracer = tid ? procfs_status_number(tid, "TracerPid") : 0;
+
+	return tracer > 0 ? (pid_t)tracer : 0;
+}
+
+static bool is_one_of(const char *value, const char *const *values)
+{
+	for (; *values; values++)
+		if (!strcmp(value, *values))
+			return true;
+	return false;
+}
+
+bool procfs_was_started_with(pid_t pid, const char *variable, const char *const *values)
+{
+	size_t length = strlen(variable), room = 0;
+	char path[64], *line = NULL;
+	bool found = false;
+	FILE *environment;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	environment = fopen(path, "re");
+	while (environment && !found && getdelim(&line, &room, '\0', environment) > 0)
+		found = !strncmp(line, variable, length) && is_one_of(line + length, values);
+	if (environment)
+		fclose(environment);
+	free(line);
+	return found;
 }
 
 uint64_t procfs_rss_bytes(pid_t pid)

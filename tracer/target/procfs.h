@@ -27,6 +27,18 @@ bool procfs_signal_deliverable(pid_t tid);
 int procfs_last_cpu(pid_t pid, pid_t tid);
 /* A number from /proc/PID/status, by its key ("Tgid", "PPid", "TracerPid"); -1 if unknown. */
 long procfs_status_number(pid_t pid, const char *key);
+/* It has this capability, of <linux/capability.h>, in its user namespace. */
+bool procfs_capable(pid_t pid, unsigned capability);
+/* It is one of the kernel's own, without memory. */
+bool procfs_is_kernel_thread(pid_t pid);
+/* A thread that has not ended, the first one if possible: a leader that has has no memory and no
+ * maps.  0: all have, or there is no such process. */
+pid_t procfs_live_thread(pid_t pid);
+/* Who traces any of its threads; 0: nobody. */
+pid_t procfs_tracer(pid_t pid);
+/* A variable that it was started with, as NAME=; true if it has one of `values`, which end with a
+ * NULL.  False also where that may not be looked at. */
+bool procfs_was_started_with(pid_t pid, const char *variable, const char *const *values);
 /* Resident set in bytes; 0 if unknown. */
 uint64_t procfs_rss_bytes(pid_t pid);
 /* Where /proc/PID/exe points; NULL if unknown.  The caller frees it. */
