@@ -296,6 +296,8 @@ int attach_run(struct trace *trace, struct run *run)
 	error = look_for_orphans(trace, run);
 	if (!error && !run->probe)
 		error = run_open(run);
+	if (!error && run_why_nothing(run) && !trace->options->follow_forks)
+		error = -ENOEXEC;
 	if (error) {
 		process_detach(&trace->targets, run->process);
 		return error;

@@ -8,7 +8,7 @@
 
 #include "trace.h"
 
-/* To a running process.  On failure nothing is traced. */
+/* To a running process.  On failure nothing is traced.  -ENOEXEC: see run_why_nothing(). */
 int attach_run(struct trace *trace, struct run *run);
 
 /* Holds the process, patches what is new in it, and lets it go on.  -ENOTSUP: see probe_arm(). */

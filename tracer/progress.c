@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/message.h"
+#include "report/runtimes.h"
 
 /* What a user would call the allocator: "glibc 2.36", "libjemalloc.so.2". */
 static const char *allocator_name(const struct run *run)
@@ -43,6 +44,15 @@ void progress_attached(const struct run *run)
 		     inert(allocator, sizeof(allocator), allocator_name(run)),
 		     probe_nr_armed(run->probe), run->facts.engine,
 		     (double)run->facts.attach_pause_ns / 1e6);
+}
+
+void progress_runtimes(const struct run *run)
+{
+	const struct runtime *runtime;
+
+	for (size_t i = 0; (runtime = runtime_at(i)); i++)
+		if (run->facts.runtimes & runtime->bit)
+			message_info("pid %d: %s", run->facts.pid, runtime->words);
 }
 
 static void format_time(char *out, size_t bytes, uint64_t ns)

@@ -6,6 +6,8 @@
 #include "trace.h"
 
 void progress_attached(const struct run *run);
+/* What is to be known of its languages, or checkers. */
+void progress_runtimes(const struct run *run);
 void progress_begin(const struct trace *trace);
 /* The counter line, once a second. */
 void progress_update(struct trace *trace, uint64_t now_ns);

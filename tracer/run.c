@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/message.h"
 #include "target/procfs.h"
+#include "target/program.h"
 
 static void take_event(void *taker, const struct event *event)
 {
@@ -80,6 +81,11 @@ static const char *short_name(const struct run *run)
 
 static void learn_names(struct run *run)
 {
+	static const char *const plain[] = { "malloc", "malloc_debug", NULL };
+	enum program_kind kind = program_of_process(run->process->pid);
+
+	run->is_32_bit = kind == PROGRAM_32_BIT || kind == PROGRAM_X32;
+	run->lacks_pymalloc = procfs_was_started_with(run->process->pid, "PYTHONMALLOC=", plain);
 	free(run->exe);
 	free(run->command);
 	run->exe = procfs_exe(run->process->pid);
@@ -229,6 +235,41 @@ int run_open(struct run *run)
 	return error;
 }
 
+static bool has_functions(const struct run *run)
+{
+	const struct functions *functions = &run->probe->functions;
+
+	for (size_t i = 0; i < functions->nr; i++)
+		if (allocator_counts(functions->items[i].kind))
+			return true;
+	return false;
+}
+
+static const struct elf_module *program_of(const struct run *run)
+{
+	const struct modules *modules = &run->probe->modules;
+
+	for (size_t i = 0; i < modules->nr; i++)
+		if (modules->items[i]->is_program && modules->items[i]->file &&
+		    modules->items[i]->file->known)
+			return &modules->items[i]->file->elf;
+	return NULL;
+}
+
+const char *run_why_nothing(const struct run *run)
+{
+	const struct elf_module *program = program_of(run);
+
+	if (run->is_32_bit)
+		return "it is a 32-bit program: only 64-bit programs are traced";
+	if (!program || program->has_interpreter || has_functions(run))
+		return NULL;
+	if (program->runtimes & RUNTIME_GO)
+		return "it is a Go program without C code: its heap is not malloc's; use pprof";
+	return "it is linked statically and no allocation function was found: its symbols are "
+	       "stripped (see --debug-dir) or have other names (see --alloc and --free)";
+}
+
 /* Once only: after an exec the time goes on. */
 static void begin(struct run *run)
 {
@@ -240,12 +281,25 @@ static void begin(struct run *run)
 	run->begun = true;
 }
 
+static void note_runtimes(struct run *run)
+{
+	const struct modules *modules = &run->probe->modules;
+
+	run->facts.runtimes = 0;
+	for (size_t i = 0; i < modules->nr; i++)
+		if (modules->items[i]->file)
+			run->facts.runtimes |= modules->items[i]->file->elf.runtimes;
+	if (run->lacks_pymalloc)
+		run->facts.runtimes &= ~(uint32_t)RUNTIME_PYTHON;
+}
+
 int run_arm(struct run *run, bool last_try)
 {
 	int error;
 
 	if (!run->begun)
 		begin(run);
+	note_runtimes(run);
 	if (run->wants_arm)
 		probe_set_epoch(run->probe, run->epoch_ns);
 	if (!run->watching)
@@ -399,6 +453,8 @@ static const char *why_incomplete(const struct run *run)
 		return "its memory could not be opened";
 	if (!run->was_watched && !run->watching)
 		return "it was not watched: memleak = 0";
+	if (!nr_functions_traced(run) && run_why_nothing(run))
+		return run_why_nothing(run);
 	if (!nr_functions_traced(run))
 		return "no allocation function was found in it";
 	if (run->probe->stats.unarmed)
@@ -495,6 +551,7 @@ int run_finish(struct run *run)
 		error = list_functions(run);
 	}
 	if (run->probe) {
+		note_runtimes(run);
 		add_stats(&run->past, &run->probe->stats);
 		run->facts.dropped = probe_dropped(run->probe);
 	}

@@ -32,6 +32,8 @@ struct run {
 	bool watching;			/* memleak is 1; false: nothing is patched */
 	bool was_watched;		/* at any time, since the last exec */
 	uint64_t rested_ns;		/* where it is not: since then; of the run */
+	bool is_32_bit;			/* nothing of it can be traced */
+	bool lacks_pymalloc;		/* its environment says so */
 	bool wants_arm;			/* not armed yet: a launch or an exec; attach_arm() */
 	bool over;
 	volatile bool *attention;	/* the trace's */
@@ -58,6 +60,9 @@ int run_open_logs(struct run *run, struct namer *namer);
 /* Opens memory and looks at modules, while the target runs or, as run->unstarted says, before its
  * first instruction. */
 int run_open(struct run *run);
+
+/* After run_open(): why nothing of it will ever be traced; NULL: something is, or may be loaded. */
+const char *run_why_nothing(const struct run *run);
 
 /* All threads held: patches the functions, if they are to be watched.  -ENOTSUP: see probe_arm(). */
 int run_arm(struct run *run, bool last_try);

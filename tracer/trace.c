@@ -109,6 +109,8 @@ static int attach_pid(struct trace *trace, pid_t pid)
 	snprintf(name, sizeof(name), "pid %d", pid);
 	if (error == -ENOTSUP)
 		refuse(trace, name, run);
+	else if (error == -ENOEXEC)
+		message_error("%s: %s", name, run_why_nothing(run));
 	else if (error)
 		refusals_tell(pid, NULL, error);
 	if (error) {
@@ -116,6 +118,7 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		return error;
 	}
 	progress_attached(run);
+	progress_runtimes(run);
 	missing_tell(run, false);
 	return 0;
 }

@@ -382,9 +382,10 @@ static void text_of_a_service(void **state)
 "      at malloc\n"
 "      by libplug.so.1+0x4242\n"
 "      by _start                    (three)\n"
-"      by 0x1234\n"
+"      by [jit] 0x1234\n"
 "\n"
 "libplug.so.1 has no debug info (build-id 1234): 1 of 2 places shows no line; see --debug-dir\n"
+"Debug packages, --debug-dir or DEBUGINFOD_URLS give lines; of a JSON report also later: --resolve\n"
 "\n"
 "NEXT  The line is where a block was allocated; look after it for the missing free.\n"
 "      GROWING: is there a bound to what keeps these blocks?\n"
@@ -652,7 +653,7 @@ static void json_of_the_three(void **state)
 	assert_string_equal(print("json"),
 "{\"version\":\"" MEMTRACE_VERSION "\",\"verdict\":\"unfreed\","
 "\"target\":{\"pid\":5120,\"command\":[\"./three\",\"-\\uFFFD\"],\"exe\":\"/home/u/three\","
-"\"execs\":0,\"exit\":{\"code\":0}},"
+"\"runtimes\":[],\"execs\":0,\"exit\":{\"code\":0}},"
 "\"run\":{\"engine\":\"break\",\"sample_bytes\":0,\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
 "\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,\"events\":5,\"dropped\":0,"
 "\"truncated\":false,\"functions\":["
@@ -731,7 +732,7 @@ static void folded(void **state)
 	build(SYMBOLIZER);
 	assert_string_equal(print("folded"),
 "_start;Session::open(int);Pool::take(unsigned long) 288000\n"
-"0x1234;_start;libplug.so.1+0x4242 2180\n"
+"[jit] 0x1234;_start;libplug.so.1+0x4242 2180\n"
 "[no stack] 7\n");
 }
 

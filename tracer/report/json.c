@@ -12,6 +12,7 @@
 
 #include "formats.h"
 #include "places.h"
+#include "runtimes.h"
 #include "../base/utf8.h"
 
 #define BUILD_ID_TEXT (2 * BUILD_ID_MAX + 1)
@@ -50,6 +51,17 @@ static json_t *hex(uint64_t number)
 	return json_sprintf("0x%" PRIx64, number);
 }
 
+static json_t *runtimes(const struct run_facts *facts)
+{
+	json_t *list = json_array();
+	const struct runtime *runtime;
+
+	for (size_t i = 0; (runtime = runtime_at(i)); i++)
+		if (facts->runtimes & runtime->bit)
+			json_array_append_new(list, json_string(runtime->key));
+	return list;
+}
+
 static json_t *target(const struct run_facts *facts)
 {
 	json_t *command = json_array(), *end = json_null();
@@ -60,8 +72,9 @@ static json_t *target(const struct run_facts *facts)
 		end = json_pack("{s:i}", "code", facts->end_value);
 	else if (facts->end == RUN_KILLED)
 		end = json_pack("{s:i}", "signal", facts->end_value);
-	return json_pack("{s:i, s:o, s:o, s:i, s:o}", "pid", (int)facts->pid, "command", command,
-			 "exe", text(facts->exe), "execs", (int)facts->execs, "exit", end);
+	return json_pack("{s:i, s:o, s:o, s:o, s:i, s:o}", "pid", (int)facts->pid, "command",
+			 command, "exe", text(facts->exe), "runtimes", runtimes(facts),
+			 "execs", (int)facts->execs, "exit", end);
 }
 
 static json_t *functions(const struct run_facts *facts)

@@ -50,6 +50,6 @@ const char *place_name(char *buffer, size_t bytes, const struct run_facts *facts
 			 inert(name, sizeof(name), place_base(module->path)),
 			 place_offset(module, frame->code));
 	else
-		snprintf(buffer, bytes, "0x%" PRIx64, code_pc(frame->code));
+		snprintf(buffer, bytes, "[jit] 0x%" PRIx64, code_pc(frame->code));
 	return buffer;
 }

@@ -17,7 +17,8 @@ const char *place_base(const char *path);
 /* The build id in hexadecimal digits; empty if there is none. */
 const char *place_build_id(char *buffer, size_t bytes, const struct run_module *module);
 
-/* The frame's function, or libfoo.so+0x1234, or the bare address; inert. */
+/* The frame's function, or libfoo.so+0x1234, or [jit] and the address, where code is in no file and
+ * so was made at run time; inert. */
 const char *place_name(char *buffer, size_t bytes, const struct run_facts *facts,
 		       const struct model_frame *frame);
 

@@ -48,6 +48,7 @@ struct run_facts {
 	const char *exe;
 	const char *name;		/* short, for messages: base name of the program */
 	bool launched;
+	uint32_t runtimes;		/* enum elf_runtime, as far as they are used */
 	unsigned execs;
 	enum run_end end;		/* RUN_DETACHED also where the end was not watched */
 	int end_value;			/* exit code or signal */

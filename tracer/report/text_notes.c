@@ -39,6 +39,9 @@ static void put_nameless(const struct text *text)
 		putc('\n', text->out);
 	for (size_t i = 0; i < model->nr_bare_modules; i++)
 		put_bare_module(text, &model->bare_modules[i]);
+	if (model->nr_bare_modules)
+		fputs("Debug packages, --debug-dir or DEBUGINFOD_URLS give lines; of a JSON report "
+		      "also later: --resolve\n", text->out);
 	if (model->nameless && model->nr_sites)
 		fputs(model->symbolizer ? "Names are missing: looking them up failed.\n" :
 		      "Names were not looked up.\n", text->out);

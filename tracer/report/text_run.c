@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "runtimes.h"
 #include "text.h"
 #include "units.h"
 
@@ -141,6 +142,16 @@ static void put_process(const struct text *text)
 		      " collector's heap, fragmentation\n", text->out);
 }
 
+/* What they hide is in no figure. */
+static void put_runtimes(const struct text *text)
+{
+	const struct runtime *runtime;
+
+	for (size_t i = 0; (runtime = runtime_at(i)); i++)
+		if (text->model->facts->runtimes & runtime->bit)
+			fprintf(text->out, INDENT "%s\n", runtime->words);
+}
+
 static const char *end_word(const struct run_facts *facts)
 {
 	static const char *const words[] = {
@@ -204,5 +215,6 @@ void text_run(const struct text *text)
 	put_oddities(text);
 	put_cost(text);
 	put_process(text);
+	put_runtimes(text);
 	put_summary(text);
 }
