@@ -2,6 +2,7 @@
 /* The rules are those of __ptrace_may_access() in the kernel and of the security modules behind it. */
 #include "denial.h"
 
+#include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,14 +29,27 @@ static bool read_line(const char *path, char *buffer, size_t bytes)
 	return got;
 }
 
+/* The first one of the machine maps all users to themselves. */
+static bool is_in_a_namespace(void)
+{
+	unsigned first, outside, nr;
+	char line[64];
+
+	return read_line("/proc/self/uid_map", line, sizeof(line)) &&
+	       sscanf(line, "%u %u %u", &first, &outside, &nr) == 3 &&
+	       (first || outside || nr != UINT_MAX);
+}
+
+/* What is outside of ours may not even be looked at. */
 static bool is_other_namespace(pid_t pid)
 {
 	struct stat ours, theirs;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-	return !stat("/proc/self/ns/user", &ours) && !stat(path, &theirs) &&
-	       ours.st_ino != theirs.st_ino;
+	if (stat("/proc/self/ns/user", &ours))
+		return false;
+	return stat(path, &theirs) ? is_in_a_namespace() : ours.st_ino != theirs.st_ino;
 }
 
 static void gather_process(struct denial *denial)
