@@ -50,8 +50,8 @@ static inline uint64_t arch_cycles(void)
 }
 
 /* System calls that return EINTR rather than start again when a tracer interrupts them, though
- * no handler runs: signal(7), and the kernel's ipc/sem.c, fs/eventpoll.c, fs/aio.c.  Without
- * connect and close, which cannot be done twice. */
+ * no handler runs: signal(7), and the kernel's ipc/sem.c, fs/eventpoll.c, fs/aio.c, io_uring/.
+ * None has done a part of its work then, or it would tell how much; a connect waits on. */
 static inline bool arch_call_interrupted(const arch_regs *regs)
 {
 	if ((int64_t)regs->rax != -EINTR)
@@ -65,11 +65,14 @@ static inline bool arch_call_interrupted(const arch_regs *regs)
 	case SYS_rt_sigtimedwait:
 	case SYS_io_getevents:
 	case SYS_io_pgetevents:
+	case SYS_io_uring_enter:
 	case SYS_read: /* of inotify, and the others of sockets with a timeout */
 	case SYS_readv:
 	case SYS_recvfrom:
 	case SYS_recvmsg:
 	case SYS_recvmmsg:
+	case SYS_splice:
+	case SYS_sendfile:
 	case SYS_write:
 	case SYS_writev:
 	case SYS_sendto:
@@ -77,6 +80,7 @@ static inline bool arch_call_interrupted(const arch_regs *regs)
 	case SYS_sendmmsg:
 	case SYS_accept:
 	case SYS_accept4:
+	case SYS_connect:
 		return true;
 	default:
 		return false;
