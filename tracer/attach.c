@@ -51,6 +51,14 @@ static int await_held(struct trace *trace, struct process *process)
 	return process->ended ? -ESRCH : error;
 }
 
+/* All that runs in its memory, and goes on running. */
+static int seize_family(struct trace *trace, struct run *run)
+{
+	int error = process_seize(&trace->targets, run->process, NULL);
+
+	return error ? error : process_seize_strangers(&trace->targets, run->process);
+}
+
 /* Threads made by ones that were not seized yet are found once all the others stand. */
 static int hold_all(struct trace *trace, struct run *run)
 {
@@ -238,8 +246,10 @@ static int take_out(struct trace *trace, struct run *run, struct jump *orphan)
 static int remove_orphans(struct trace *trace, struct run *run)
 {
 	struct jump *orphan;
-	int error = hold_all(trace, run);
+	int error = seize_family(trace, run);
 
+	if (!error)
+		error = hold_all(trace, run);
 	for (unsigned i = 0; !error && !run->facts.execs && i < ORPHANS_MOST; i++) {
 		if (jump_adopt(&trace->targets, run->process, &orphan))
 			break;
@@ -298,6 +308,8 @@ int attach_run(struct trace *trace, struct run *run)
 		error = run_open(run);
 	if (!error && run_why_nothing(run) && !trace->options->follow_forks)
 		error = -ENOEXEC;
+	if (!error)
+		error = seize_family(trace, run);
 	if (error) {
 		process_detach(&trace->targets, run->process);
 		return error;

@@ -195,11 +195,15 @@ static void note_end(struct trace *trace, struct process *process)
 	trace->some_ended |= process->ended;
 }
 
-/* A vfork child has become a program of its own. */
-static void on_guest_exec(struct trace *trace, struct thread *thread)
+/* A vfork child has become a program of its own.  Where it had threads, one of which has done that,
+ * `former` is that one's id before, of which no end is told. */
+static void on_guest_exec(struct trace *trace, struct thread *thread, pid_t former)
 {
 	struct process *process, *host = thread->process;
+	struct thread *gone = former == thread->tid ? NULL : targets_find(&trace->targets, former);
 
+	if (gone)
+		thread_forget(&trace->targets, gone);
 	if (!trace->options->follow_forks ||
 	    process_create(&trace->targets, thread->tid, &process)) {
 		thread_detach(&trace->targets, thread, 0);
@@ -212,13 +216,13 @@ static void on_guest_exec(struct trace *trace, struct thread *thread)
 		let_go(trace, thread, process);
 }
 
-static void on_exec(struct trace *trace, struct thread *thread)
+static void on_exec(struct trace *trace, struct thread *thread, pid_t former)
 {
 	struct process *process = thread->process;
 	struct run *run = process->run;
 
 	if (thread->guest) {
-		on_guest_exec(trace, thread);
+		on_guest_exec(trace, thread, former);
 		return;
 	}
 	process_forget_others(&trace->targets, process, thread->tid);
@@ -300,7 +304,7 @@ void dispatch_next(struct trace *trace)
 		on_new(trace, stop.thread, stop.kind, (pid_t)stop.message);
 		return;
 	case STOP_EXEC:
-		on_exec(trace, stop.thread);
+		on_exec(trace, stop.thread, (pid_t)stop.message);
 		return;
 	case STOP_EXITING:
 		on_exiting(stop.thread);

@@ -218,14 +218,15 @@ static int seize_thread(struct targets *targets, struct process *process, pid_t 
 	return 0;
 }
 
-static int seize_pass(struct targets *targets, struct process *process, size_t *added)
+/* Those of a process that are not known yet; of any but the target's own they are guests. */
+static int seize_pass(struct targets *targets, struct process *process, pid_t pid, size_t *added)
 {
 	char path[64];
 	struct dirent *entry;
 	int error = 0;
 	DIR *tasks;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", process->pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	tasks = opendir(path);
 	if (!tasks)
 		return -errno;
@@ -234,26 +235,36 @@ static int seize_pass(struct targets *targets, struct process *process, size_t *
 
 		if (tid > 0 && !targets_find(targets, tid))
 			error = seize_thread(targets, process, tid, added);
+		if (!error && pid != process->pid && targets_find(targets, tid))
+			targets_find(targets, tid)->guest = true;
 	}
 	closedir(tasks);
 	return error;
 }
 
+/* A thread made by one that was not seized yet is in no event: look until two passes in a row
+ * find nothing. */
+static int seize_all(struct targets *targets, struct process *process, pid_t pid, size_t *added)
+{
+	int quiet_passes = 0, error = 0;
+	size_t found;
+
+	while (!error && quiet_passes < 2) {
+		found = 0;
+		error = seize_pass(targets, process, pid, &found);
+		quiet_passes = found ? 0 : quiet_passes + 1;
+		*added += found;
+	}
+	return error;
+}
+
 int process_seize(struct targets *targets, struct process *process, size_t *added)
 {
-	size_t total = 0, found;
-	int quiet_passes = 0, error;
+	size_t total = 0;
+	int error = seize_all(targets, process, process->pid, &total);
 
-	/* A thread made by one that was not seized yet is in no event: look until two passes
-	 * in a row find nothing. */
-	while (quiet_passes < 2) {
-		found = 0;
-		error = seize_pass(targets, process, &found);
-		if (error)
-			return error;
-		quiet_passes = found ? 0 : quiet_passes + 1;
-		total += found;
-	}
+	if (error)
+		return error;
 	if (added)
 		*added = total;
 	if (!process->threads.nr)
@@ -278,6 +289,18 @@ int process_shares_memory(pid_t a, pid_t b)
 	return order < 0 ? -errno : order == 0;
 }
 
+/* Does nothing to one that does not share the memory, or is known already. */
+static int seize_guest(struct targets *targets, struct process *process, pid_t pid, size_t *added)
+{
+	int error;
+
+	if (pid == process->pid || targets_find(targets, pid) ||
+	    process_shares_memory(process->memory.tid, pid) != 1)
+		return 0;
+	error = seize_all(targets, process, pid, added);
+	return error == -ENOENT ? 0 : error; /* it has ended */
+}
+
 static int seize_children(struct targets *targets, struct process *process, pid_t parent,
 			  size_t *added)
 {
@@ -288,13 +311,8 @@ static int seize_children(struct targets *targets, struct process *process, pid_
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
 	children = fopen(path, "re");
-	while (children && !error && fscanf(children, "%d", &child) == 1) {
-		if (targets_find(targets, child) || process_shares_memory(parent, child) != 1)
-			continue;
-		error = seize_thread(targets, process, child, added);
-		if (!error && targets_find(targets, child))
-			targets_find(targets, child)->guest = true;
-	}
+	while (children && !error && fscanf(children, "%d", &child) == 1)
+		error = seize_guest(targets, process, child, added);
 	if (children)
 		fclose(children);
 	return error;
@@ -307,6 +325,36 @@ int process_seize_guests(struct targets *targets, struct process *process, size_
 	/* The array grows by those that are found: a guest may wait for one of its own. */
 	for (size_t i = 0; !error && i < process->threads.nr; i++)
 		error = seize_children(targets, process, process->threads.items[i]->tid, added);
+	return error;
+}
+
+static int seize_strangers_pass(struct targets *targets, struct process *process, size_t *added)
+{
+	struct dirent *entry;
+	int error = 0;
+	DIR *processes = opendir("/proc");
+
+	if (!processes)
+		return -errno;
+	while (!error && (entry = readdir(processes))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid > 0)
+			error = seize_guest(targets, process, pid, added);
+	}
+	closedir(processes);
+	return error;
+}
+
+int process_seize_strangers(struct targets *targets, struct process *process)
+{
+	size_t found = 1;
+	int error = 0;
+
+	while (!error && found) {
+		found = 0;
+		error = seize_strangers_pass(targets, process, &found);
+	}
 	return error;
 }
 

@@ -107,6 +107,9 @@ int process_seize(struct targets *targets, struct process *process, size_t *adde
 /* Seizes what was made by vfork or clone(CLONE_VM) before we came and still runs in this memory.
  * They become guests.  *added as above. */
 int process_seize_guests(struct targets *targets, struct process *process, size_t *added);
+/* The same of those that are nobody's child here: looks at every process of the machine, which
+ * takes a while, so before anything is held. */
+int process_seize_strangers(struct targets *targets, struct process *process);
 
 /* Starts argv and leaves its only thread stopped at its exec, before the first instruction.
  * before_exec() runs in the child.  -ENOENT, -EACCES... : the command could not be run. */
