@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/message.h"
+#include "target/exec.h"
 #include "target/procfs.h"
 
 #define STRAY_NS 300000000
@@ -181,7 +182,7 @@ static void on_new(struct trace *trace, struct thread *thread, enum stop_kind ev
 	} else if (shares_memory(thread->tid, child, event)) {
 		/* vfork, or clone(CLONE_VM): it runs on our breakpoints until its exec. */
 		if (!process_claim(&trace->targets, process, child, &added))
-			added->guest = true;
+			thread_be_guest(&trace->targets, added);
 	} else {
 		adopt_child(trace, process, child);
 	}
@@ -214,6 +215,22 @@ static void on_guest_exec(struct trace *trace, struct thread *thread, pid_t form
 	note_end(trace, host);
 	if (follow(trace, thread, process))
 		let_go(trace, thread, process);
+}
+
+/* Traced by us the program would not get what its file gives it. */
+static void on_syscall(struct trace *trace, struct thread *thread)
+{
+	struct process *host = thread->process;
+
+	if (!exec_gives_rights(thread)) {
+		thread_resume(thread, 0);
+		return;
+	}
+	if (trace->options->follow_forks)
+		message_info("pid %d: becomes a program with rights of its own: it is not traced",
+			     thread->tid);
+	thread_detach(&trace->targets, thread, 0);
+	note_end(trace, host);
 }
 
 static void on_exec(struct trace *trace, struct thread *thread, pid_t former)
@@ -305,6 +322,9 @@ void dispatch_next(struct trace *trace)
 		return;
 	case STOP_EXEC:
 		on_exec(trace, stop.thread, (pid_t)stop.message);
+		return;
+	case STOP_SYSCALL:
+		on_syscall(trace, stop.thread);
 		return;
 	case STOP_EXITING:
 		on_exiting(stop.thread);

@@ -41,8 +41,8 @@ static void signals(void **state)
 {
 	for (int signal = 1; signal <= 64; signal++)
 		check(STOPPED(signal), signal == SIGTRAP ? STOP_TRAP : STOP_SIGNAL, signal);
-	/* a system call, with TRACESYSGOOD: nobody asked for it */
-	check(STOPPED(SIGTRAP | 0x80), STOP_SIGNAL, SIGTRAP | 0x80);
+	/* a system call, with TRACESYSGOOD */
+	check(STOPPED(SIGTRAP | 0x80), STOP_SYSCALL, SIGTRAP | 0x80);
 }
 
 static void job_control(void **state)

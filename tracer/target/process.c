@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/kcmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,9 +33,19 @@ static int do_ptrace(int request, pid_t tid, unsigned long address, unsigned lon
 	return ptrace(request, tid, address, data) ? -errno : 0;
 }
 
+static bool has_capability(unsigned capability)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &header, data) &&
+	       data[capability / 32].effective & 1u << capability % 32;
+}
+
 void targets_init(struct targets *targets)
 {
 	memset(targets, 0, sizeof(*targets));
+	targets->capable = has_capability(CAP_SYS_PTRACE);
 }
 
 void targets_deinit(struct targets *targets)
@@ -140,10 +151,16 @@ void thread_forget(struct targets *targets, struct thread *thread)
 	free(thread);
 }
 
+void thread_be_guest(struct targets *targets, struct thread *thread)
+{
+	thread->guest = true;
+	thread->calls_watched = !targets->capable;
+}
+
 void thread_move(struct thread *thread, struct process *process)
 {
 	leave(thread);
-	thread->guest = false;
+	thread->guest = thread->calls_watched = false;
 	free(thread->calls); /* they name functions of the memory that it leaves */
 	thread->calls = NULL;
 	/* A process just made has room for its first thread. */
@@ -236,7 +253,7 @@ static int seize_pass(struct targets *targets, struct process *process, pid_t pi
 		if (tid > 0 && !targets_find(targets, tid))
 			error = seize_thread(targets, process, tid, added);
 		if (!error && pid != process->pid && targets_find(targets, tid))
-			targets_find(targets, tid)->guest = true;
+			thread_be_guest(targets, targets_find(targets, tid));
 	}
 	closedir(tasks);
 	return error;
@@ -536,7 +553,8 @@ void thread_resume(struct thread *thread, int signal)
 
 void thread_push_on(struct thread *thread)
 {
-	int request = thread->group_stopped ? PTRACE_LISTEN : PTRACE_CONT;
+	int request = thread->group_stopped ? PTRACE_LISTEN
+		      : thread->calls_watched ? PTRACE_SYSCALL : PTRACE_CONT;
 
 	thread->held = false;
 	thread->stopped = false;

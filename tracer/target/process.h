@@ -37,6 +37,7 @@ struct thread {
 	bool group_stopped;		/* resumes with PTRACE_LISTEN */
 	bool leaving;			/* to be let go at its next stop */
 	bool guest;			/* a process of its own that shares the memory (vfork) */
+	bool calls_watched;		/* stops at each system call: such a one, see exec.h */
 	int resume_signal;		/* to be delivered when it is let go */
 	int first_status;		/* while process is NULL */
 	uint64_t stray_since_ns;	/* likewise */
@@ -91,6 +92,7 @@ struct targets {
 	/* The last that ended before their creator's event was handled: claimed no more. */
 	pid_t gone[TARGETS_GONE];
 	unsigned nr_gone;
+	bool capable;		/* we have CAP_SYS_PTRACE */
 };
 
 void targets_init(struct targets *targets);
@@ -148,6 +150,8 @@ void process_forget_others(struct targets *targets, struct process *process, pid
 /* 1: they share their memory; 0: they do not; -errno: the kernel cannot tell. */
 int process_shares_memory(pid_t a, pid_t b);
 
+/* It is a process of its own in its process's memory. */
+void thread_be_guest(struct targets *targets, struct thread *thread);
 /* Moves a guest that got memory of its own to its own process. */
 void thread_move(struct thread *thread, struct process *process);
 

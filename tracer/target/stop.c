@@ -43,5 +43,7 @@ enum stop_kind stop_decode(int wait_status, int *value)
 	*value = WSTOPSIG(wait_status);
 	if (event)
 		return decode_event(event, *value);
+	if (*value == (SIGTRAP | 0x80)) /* as PTRACE_O_TRACESYSGOOD marks it */
+		return STOP_SYSCALL;
 	return *value == SIGTRAP ? STOP_TRAP : STOP_SIGNAL;
 }

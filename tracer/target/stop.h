@@ -20,6 +20,7 @@ enum stop_kind {
 	STOP_FORK,	/* likewise */
 	STOP_VFORK,	/* likewise; it now waits for the child's exec or exit */
 	STOP_EXEC,	/* new image, all other threads gone; message: its former thread id */
+	STOP_SYSCALL,	/* at the entry or the exit of a system call: a guest's, see process.h */
 	STOP_EXITING,	/* about to exit, its memory still there */
 	STOP_EXITED,	/* gone: value is the exit code */
 	STOP_KILLED,	/* gone: value is the signal */

@@ -8,6 +8,7 @@
 #define MEMTRACE_ARCH_X86_64_REGISTERS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 
@@ -85,6 +86,23 @@ static inline bool arch_call_interrupted(const arch_regs *regs)
 	default:
 		return false;
 	}
+}
+
+struct arch_exec {
+	taddr_t path;
+	int folder;		/* which it is relative to: AT_FDCWD or a descriptor */
+};
+
+/* Stopped at the entry of a system call, where its result is not there yet, that is an exec. */
+static inline bool arch_begins_exec(const arch_regs *regs, struct arch_exec *out)
+{
+	bool is_at = regs->orig_rax == SYS_execveat;
+
+	if ((int64_t)regs->rax != -ENOSYS || (!is_at && regs->orig_rax != SYS_execve))
+		return false;
+	out->path = is_at ? regs->rsi : regs->rdi;
+	out->folder = is_at ? (int)regs->rdi : AT_FDCWD;
+	return true;
 }
 
 /* Back to the syscall instruction, two bytes long. */
