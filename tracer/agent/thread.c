@@ -38,6 +38,15 @@ static int64_t random_gap(struct agent_thread *thread)
 	return agent_state.gaps[thread->random >> 32 & (AGENT_GAPS - 1)];
 }
 
+/* Without the time-stamp counter, which a thread may be forbidden to read: PR_SET_TSC, and seccomp's
+ * strict mode.  What the last owner left makes each start another one. */
+static uint64_t seed(const struct agent_thread *thread, uint64_t key)
+{
+	uint64_t now_ns = agent_load(&agent_state.shared->now_ns);
+
+	return ((thread->random ^ key ^ now_ns) * 0x9e3779b97f4a7c15ull) | 1;
+}
+
 /* What the last owner left. */
 static void start(struct agent_thread *thread, uint64_t key)
 {
@@ -45,7 +54,7 @@ static void start(struct agent_thread *thread, uint64_t key)
 	thread->nr_calls = 0;
 	thread->nr_frames = 0;
 	thread->level = 0;
-	thread->random = ((key ^ agent_cycles()) * 0x9e3779b97f4a7c15ull) | 1;
+	thread->random = seed(thread, key);
 	thread->sample_left = random_gap(thread);
 	learn_stack(thread);
 }

@@ -181,6 +181,8 @@ static int map_implant(struct jump *jump, struct inject *inject, const struct ma
 		return -ENOMEM;
 	if (is_locked(jump->process))
 		return -ENOLCK;
+	if (!inject_may_read_clock(inject))
+		return -ENODEV;
 	find_main_stack(maps, &settings);
 	error = jump_start_rings(jump);
 	return error ? error : implant_inject(&jump->implant, inject, place, &settings);

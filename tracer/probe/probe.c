@@ -356,6 +356,8 @@ static const char *why_not(int error)
 		return "it may not map more memory";
 	case -ENOLCK:
 		return "its memory is locked (mlockall), and rings would be, too";
+	case -ENODEV:
+		return "it may not read the processor's clock (PR_SET_TSC, seccomp's strict mode)";
 	case -EMFILE:
 		return "it has no file descriptor left";
 	case -EADDRINUSE:

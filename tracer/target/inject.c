@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -76,7 +77,7 @@ static int begin(struct inject *inject, struct targets *targets, struct process 
 	return error;
 }
 
-/* 1 is the mode that allows nothing but read, write and exit. */
+/* The strict mode, too. */
 static int lift_filter(struct inject *inject)
 {
 	struct thread *thread = inject->injection.thread;
@@ -85,7 +86,7 @@ static int lift_filter(struct inject *inject)
 	if (!mode)
 		return 0;
 	/* Unknown: better not to be tried without. */
-	if (mode == 1 || thread_suspend_seccomp(thread, true))
+	if (thread_suspend_seccomp(thread, true))
 		return -EACCES;
 	inject->unfiltered = true;
 	return 0;
@@ -163,6 +164,17 @@ int inject_close_file(struct inject *inject, int target_fd)
 	int64_t result;
 
 	return call(inject, SYS_close, arguments, &result);
+}
+
+bool inject_may_read_clock(struct inject *inject)
+{
+	const uint64_t arguments[6] = { PR_GET_TSC, inject_scratch(inject) };
+	const struct memread *memory = &inject->injection.thread->process->memory.read;
+	int mode = PR_TSC_ENABLE;
+	int64_t result;
+
+	return !arguments[1] || call(inject, SYS_prctl, arguments, &result) ||
+	       !memread_exact(memory, arguments[1], &mode, sizeof(mode)) || mode == PR_TSC_ENABLE;
 }
 
 /* What the target's recvmsg works on, laid out at its scratch address. */

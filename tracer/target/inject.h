@@ -32,6 +32,10 @@ int inject_map(struct inject *inject, taddr_t address, size_t bytes, int protect
 int inject_unmap(struct inject *inject, taddr_t address, size_t bytes);
 int inject_advise(struct inject *inject, taddr_t address, size_t bytes, int advice);
 
+/* Whether the thread that carries the calls may use the time-stamp counter; also true where that
+ * cannot be found out. */
+bool inject_may_read_clock(struct inject *inject);
+
 /* Gives the target a descriptor of its own for the tracer's fd; `scratch` is memory of ours
  * there that it may write, INJECT_SCRATCH_BYTES.  To be closed by inject_close_file(). */
 #define INJECT_SCRATCH_BYTES 256

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Targets that change what others may do to them, and what they may do themselves."""
+from harness import *
+
+# What only the engine break bears: so the other one is not asked for.
+NO_JUMPS = ("strict", "clock", "space", "descriptors", "locked")
+
+
+def unprivileged():
+    """Another user, without any capability."""
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+
+
+def need_root():
+    if os.geteuid():
+        raise Skip("not root")
+
+
+def traced(way, *late, user=None):
+    """Both as root, or both as `user`."""
+    need_root()
+    os.chmod(".", 0o777)
+    target = Target(build("changes.c"), way, *late, preexec_fn=user)
+    target.expect("ready")
+    engine_asked = ["--engine", "auto"] if engine() == "jump" and way in NO_JUMPS else []
+    with unharmed(target.pid):
+        report, truth = trace_at_work(target, *engine_asked, preexec_fn=user)
+    target.finish()
+    exact(report, truth)
+    return report
+
+
+def check(way, user=None):
+    """Changed before the attach, and while it is traced."""
+    report = traced(way, user=user)
+    if engine() == "jump":
+        equal(report.run["engine"], "break" if way in NO_JUMPS else "jump", "engine")
+    traced(way, "late", user=user)
+
+
+def test_not_dumpable():
+    check("dumpable")
+
+
+def test_another_user():
+    check("user")
+
+
+def test_user_namespace():
+    check("user-namespace")
+
+
+def test_pid_namespace():
+    check("pid-namespace")
+
+
+def test_other_namespaces():
+    check("all-namespaces")
+
+
+def test_files_unmounted():
+    check("unmounted")
+
+
+def test_changed_root():
+    check("chroot")
+
+
+def test_strict_mode():
+    check("strict")
+
+
+def test_without_clock():
+    check("clock")
+
+
+def test_address_space_at_its_limit():
+    check("space")
+
+
+def test_descriptors_at_their_limit():
+    check("descriptors")
+
+
+def test_processes_at_their_limit():
+    check("processes")
+
+
+def test_locked_memory():
+    check("locked")
+
+
+def test_files_of_no_size():
+    check("no-writing")
+
+
+# Without privilege
+
+def test_unprivileged():
+    for way in ("user-namespace", "clock", "space", "descriptors", "processes", "no-writing"):
+        check(way, user=unprivileged)
+
+
+def test_unprivileged_not_dumpable():
+    """One that may not be traced is refused in one line."""
+    need_root()
+    os.chmod(".", 0o777)
+    target = Target(build("changes.c"), "dumpable", preexec_fn=unprivileged)
+    target.expect("ready")
+    with unharmed(target.pid):
+        report = Trace(["-p", str(target.pid), "-d", "1"], preexec_fn=unprivileged).wait(WAIT_S)
+    equal(report.status, 125, "exit status")
+    assert report.stderr.count("\n") == 1 and "not permitted" in report.stderr, report.stderr
+    target.go()
+    target.truth()
+    target.finish()
