@@ -33,19 +33,10 @@ static int do_ptrace(int request, pid_t tid, unsigned long address, unsigned lon
 	return ptrace(request, tid, address, data) ? -errno : 0;
 }
 
-static bool has_capability(unsigned capability)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-
-	return !syscall(SYS_capget, &header, data) &&
-	       data[capability / 32].effective & 1u << capability % 32;
-}
-
 void targets_init(struct targets *targets)
 {
 	memset(targets, 0, sizeof(*targets));
-	targets->capable = has_capability(CAP_SYS_PTRACE);
+	targets->capable = procfs_capable(getpid(), CAP_SYS_PTRACE);
 }
 
 void targets_deinit(struct targets *targets)
