@@ -490,16 +490,31 @@ static void park_unknown(struct targets *targets, pid_t tid, int status)
 	thread->stray_since_ns = clock_ns();
 }
 
+/* False: the thread has been killed since, and stands in its end, whose message is the exit status
+ * of the process. */
+static bool read_message(const struct thread *thread, int status, unsigned long *out)
+{
+	siginfo_t info;
+
+	return !do_ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, (unsigned long)out) &&
+	       !do_ptrace(PTRACE_GETSIGINFO, thread->tid, 0, (unsigned long)&info) &&
+	       info.si_code == status >> 8;
+}
+
+static bool has_message(enum stop_kind kind)
+{
+	return kind == STOP_CLONE || kind == STOP_FORK || kind == STOP_VFORK || kind == STOP_EXEC;
+}
+
 static void describe(struct thread *thread, int status, struct stop *out)
 {
 	out->thread = thread;
 	out->kind = stop_decode(status, &out->value);
 	thread->stopped = WIFSTOPPED(status);
+	if (has_message(out->kind) && !read_message(thread, status, &out->message))
+		*out = (struct stop){ .kind = STOP_NONE }; /* its end will be told, too */
 	thread->stopped_by = out->kind;
 	thread->group_stopped = out->kind == STOP_GROUP;
-	if (out->kind == STOP_CLONE || out->kind == STOP_FORK || out->kind == STOP_VFORK ||
-	    out->kind == STOP_EXEC)
-		(void)do_ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, (unsigned long)&out->message);
 }
 
 void targets_next(struct targets *targets, struct stop *out)

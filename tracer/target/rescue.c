@@ -119,13 +119,22 @@ static void let_child_go(const struct memory *parents, pid_t child, bool most_li
 		(void)ptrace(PTRACE_DETACH, child, 0, 0);
 }
 
+/* Killed meanwhile it stands in its end, whose message is a status. */
+static bool read_child(pid_t tid, int event, unsigned long *child)
+{
+	siginfo_t now;
+
+	return !ptrace(PTRACE_GETEVENTMSG, tid, 0, child) &&
+	       !ptrace(PTRACE_GETSIGINFO, tid, 0, &now) && EVENT_OF(now.si_code) == event;
+}
+
 static void mind_event(const struct memory *memory, pid_t tid, const siginfo_t *info)
 {
 	int event = info->si_signo == SIGTRAP ? EVENT_OF(info->si_code) : 0;
 	unsigned long child;
 
 	if (event >= PTRACE_EVENT_FORK && event <= PTRACE_EVENT_CLONE &&
-	    !ptrace(PTRACE_GETEVENTMSG, tid, 0, &child))
+	    read_child(tid, event, &child))
 		let_child_go(memory, (pid_t)child, event != PTRACE_EVENT_FORK);
 }
 
