@@ -112,9 +112,9 @@ int symbolizer_source_line(struct symbolizer *symbolizer, const char *path, uint
 
 static const uint8_t program_id[] = { 0xab, 0xcd, 0x01 }, library_id[] = { 0x12, 0x34 };
 static const struct run_module modules[] = {
-	{ "/home/u/three", PROGRAM_BIAS, PROGRAM, true, program_id, sizeof(program_id) },
-	{ "/usr/lib/libplug.so.1", LIBRARY_BIAS, LIBRARY, true, library_id, sizeof(library_id) },
-	{ "/usr/lib/libstdc++.so.6", LIBCXX_BIAS, LIBCXX, true, NULL, 0 },
+	{ "/home/u/three", PROGRAM_BIAS, PROGRAM, true, program_id, sizeof(program_id), false },
+	{ "/usr/lib/libplug.so.1", LIBRARY_BIAS, LIBRARY, true, library_id, sizeof(library_id), false },
+	{ "/usr/lib/libstdc++.so.6", LIBCXX_BIAS, LIBCXX, true, NULL, 0, false },
 };
 static const struct run_function functions[] = {
 	{ "malloc", "/usr/lib/libc.so.6", "break" },
@@ -185,15 +185,21 @@ static void build(struct symbolizer *symbolizer)
 	assert_int_equal(model_build(&model, &facts, &heap, symbolizer, 0), 0);
 }
 
+static char *print_model(const struct model *of, const char *format)
+{
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	assert_int_equal(report_format_find(format)->print(of, &style, out), 0);
+	fclose(out);
+	return text;
+}
+
 static const char *print(const char *format)
 {
-	size_t bytes;
-	FILE *out;
-
 	free(printed);
-	out = open_memstream(&printed, &bytes);
-	assert_int_equal(report_format_find(format)->print(&model, &style, out), 0);
-	fclose(out);
+	printed = print_model(&model, format);
 	return printed;
 }
 
@@ -652,11 +658,13 @@ static void json_of_the_three(void **state)
 	style.one_line = true;
 	assert_string_equal(print("json"),
 "{\"version\":\"" MEMTRACE_VERSION "\",\"verdict\":\"unfreed\","
-"\"target\":{\"pid\":5120,\"command\":[\"./three\",\"-\\uFFFD\"],\"exe\":\"/home/u/three\","
-"\"runtimes\":[],\"execs\":0,\"exit\":{\"code\":0}},"
+"\"target\":{\"pid\":5120,\"name\":\"three\",\"command\":[\"./three\",\"-\\uFFFD\"],"
+"\"exe\":\"/home/u/three\",\"launched\":true,\"runtimes\":[],\"execs\":0,\"end\":\"exited\","
+"\"exit\":{\"code\":0}},"
 "\"run\":{\"engine\":\"break\",\"sample_bytes\":0,\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
-"\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,\"events\":5,\"dropped\":0,"
-"\"truncated\":false,\"functions\":["
+"\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,"
+"\"stopped_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,\"incomplete\":null,"
+"\"truncated\":false,\"truncated_stacks\":0,\"unsampled_functions\":0,\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
 "{\"name\":\"realloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"}]},"
 "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":60,\"live_blocks\":1,\"live_bytes\":20,"
@@ -664,14 +672,18 @@ static void json_of_the_three(void **state)
 "\"unwatched_blocks\":0,\"unwatched_bytes\":0},"
 "\"memory\":{\"rss_start_bytes\":0,\"rss_end_bytes\":0},"
 "\"modules\":["
-"{\"path\":\"/home/u/three\",\"build_id\":\"abcd01\",\"bias\":\"0x555555554000\"},"
-"{\"path\":\"/usr/lib/libplug.so.1\",\"build_id\":\"1234\",\"bias\":\"0x7f0000000000\"},"
-"{\"path\":\"/usr/lib/libstdc++.so.6\",\"build_id\":null,\"bias\":\"0x7f1000000000\"}],"
+"{\"path\":\"/home/u/three\",\"build_id\":\"abcd01\",\"bias\":\"0x555555554000\","
+"\"lacks_debug_info\":false},"
+"{\"path\":\"/usr/lib/libplug.so.1\",\"build_id\":\"1234\",\"bias\":\"0x7f0000000000\","
+"\"lacks_debug_info\":true},"
+"{\"path\":\"/usr/lib/libstdc++.so.6\",\"build_id\":null,\"bias\":\"0x7f1000000000\","
+"\"lacks_debug_info\":true}],"
 "\"sites\":[{\"kind\":\"unfreed\",\"growing\":false,\"bytes\":20,\"blocks\":1,"
 "\"indirect_bytes\":0,\"indirect_blocks\":0,\"function\":\"malloc\",\"allocs\":1,\"frees\":0,"
 "\"peak_bytes\":20,\"first_ns\":2000000,\"last_ns\":2000000,\"oldest_live_ns\":2000000,"
-"\"newest_live_ns\":2000000,\"lifetime_ns\":{\"min\":0,\"avg\":0,\"max\":0},"
-"\"stack\":[{\"pc\":\"0x555555555140\",\"function\":\"main\",\"file\":\"/src/three.c\","
+"\"newest_live_ns\":2000000,\"oldest_address\":\"0x20\",\"smallest_bytes\":20,"
+"\"largest_bytes\":20,\"lifetime_ns\":{\"min\":0,\"avg\":0,\"max\":0},\"quarters\":[],"
+"\"truncated\":false,\"stack\":[{\"pc\":\"0x555555555140\",\"function\":\"main\",\"file\":\"/src/three.c\","
 "\"line\":5,\"module\":\"/home/u/three\",\"offset\":\"0x1140\",\"inlined\":false},"
 "{\"pc\":\"0x555555555050\",\"function\":\"_start\",\"file\":null,\"line\":0,"
 "\"module\":\"/home/u/three\",\"offset\":\"0x1050\",\"inlined\":false}]}],"
@@ -687,7 +699,8 @@ static void json_of_samples(void **state)
 	assert_contains(printed, "\"heap\":{\"allocs\":18,\"frees\":13,\"bytes_allocated\":10348,"
 "\"live_blocks\":5,\"live_bytes\":5705,\"peak_bytes\":7184,\"unknown_frees\":0,"
 "\"missed_frees\":0,\"failed_allocs\":0,\"unwatched_blocks\":0,\"unwatched_bytes\":0,"
-"\"bytes_allocated_error\":3939,"
+"\"bytes_allocated_error\":3939,\"growing_bytes_error\":0,\"rest_bytes_error\":2757,"
+"\"sampled_unwatched_blocks\":0,\"unwatched_bytes_error\":0,"
 "\"sampled_blocks\":2,\"sampled_allocs\":4,\"bytes_error\":2757,\"blocks_error\":2,"
 "\"allocs_error\":10},");
 	assert_contains(printed, "\"sampled_blocks\":1,\"sampled_allocs\":3,\"bytes_error\":");

@@ -12,6 +12,7 @@
 
 #include "formats.h"
 #include "places.h"
+#include "keys.h"
 #include "runtimes.h"
 #include "../base/utf8.h"
 
@@ -72,9 +73,11 @@ static json_t *target(const struct run_facts *facts)
 		end = json_pack("{s:i}", "code", facts->end_value);
 	else if (facts->end == RUN_KILLED)
 		end = json_pack("{s:i}", "signal", facts->end_value);
-	return json_pack("{s:i, s:o, s:o, s:o, s:i, s:o}", "pid", (int)facts->pid, "command",
-			 command, "exe", text(facts->exe), "runtimes", runtimes(facts),
-			 "execs", (int)facts->execs, "exit", end);
+	return json_pack("{s:i, s:o, s:o, s:o, s:b, s:o, s:i, s:s, s:o}",
+			 "pid", (int)facts->pid, "name", text(facts->name), "command", command,
+			 "exe", text(facts->exe), "launched", facts->launched,
+			 "runtimes", runtimes(facts), "execs", (int)facts->execs,
+			 "end", run_end_key(facts->end), "exit", end);
 }
 
 static json_t *functions(const struct run_facts *facts)
@@ -120,16 +123,22 @@ static json_t *run(const struct model *model)
 {
 	const struct run_facts *facts = model->facts;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b,"
+			 " s:o, s:o, s:o}",
 			 "engine", text(facts->engine),
 			 "sample_bytes", whole(facts->sample_bytes), "started", started(facts),
 			 "duration_ns", whole(facts->duration_ns),
 			 "unwatched", gaps(facts),
 			 "attach_pause_ns", whole(facts->attach_pause_ns),
 			 "detach_pause_ns", whole(facts->detach_pause_ns),
-			 "stops", whole(facts->stops), "events", whole(model->totals.events),
+			 "stops", whole(facts->stops), "stopped_ns", whole(facts->stopped_ns),
+			 "events", whole(model->totals.events),
 			 "dropped", whole(facts->dropped + model->totals.lost_events),
+			 "lost_events", whole(model->totals.lost_events),
+			 "incomplete", text(facts->incomplete),
 			 "truncated", model->totals.truncated_stacks > 0,
+			 "truncated_stacks", whole(model->totals.truncated_stacks),
+			 "unsampled_functions", whole(facts->unsampled),
 			 "functions", functions(facts));
 }
 
@@ -150,8 +159,13 @@ static json_t *heap_samples(json_t *object, const struct model *model)
 	if (!model->facts->sample_bytes || !object)
 		return object;
 	json_object_set_new(object, "bytes_allocated_error", whole(model->errors.bytes_allocated));
-	return with_samples(object, &model->errors, model->heap->totals.live_blocks,
-			    model->heap->totals.allocs);
+	json_object_set_new(object, "growing_bytes_error", whole(model->growing_bytes_error));
+	json_object_set_new(object, "rest_bytes_error", whole(model->rest_bytes_error));
+	json_object_set_new(object, "sampled_unwatched_blocks",
+			    whole(model->counted.unwatched_blocks));
+	json_object_set_new(object, "unwatched_bytes_error", whole(model->unwatched_bytes_error));
+	return with_samples(object, &model->errors, model->counted.live_blocks,
+			    model->counted.allocs);
 }
 
 static json_t *heap(const struct model *model)
@@ -181,20 +195,22 @@ static json_t *build_id(const struct run_module *module)
 {
 	char buffer[BUILD_ID_TEXT];
 
-	if (!module->known || !module->build_id_bytes)
+	if (!module->build_id_bytes)
 		return json_null();
 	return json_string(place_build_id(buffer, sizeof(buffer), module));
 }
 
-static json_t *modules(const struct run_facts *facts)
+static json_t *modules(const struct model *model)
 {
+	const struct run_facts *facts = model->facts;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < facts->nr_modules; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o}",
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:b}",
 			"path", text(facts->modules[i].path),
 			"build_id", build_id(&facts->modules[i]),
-			"bias", hex(facts->modules[i].bias)));
+			"bias", hex(facts->modules[i].bias), "lacks_debug_info",
+			place_lacks_debug_info(model, &facts->modules[i])));
 	return list;
 }
 
@@ -219,11 +235,22 @@ static json_t *stack(const struct run_facts *facts, const struct model_site *sit
 	return list;
 }
 
-static json_t *lifetime(const struct site *site)
+static json_t *lifetime(const struct model_site *site)
 {
-	return json_pack("{s:o, s:o, s:o}", "min", whole(site->lifetime_min_ns), "avg",
-			 whole(site->frees ? site->lifetime_sum_ns / site->frees : 0),
-			 "max", whole(site->lifetime_max_ns));
+	return json_pack("{s:o, s:o, s:o}", "min", whole(site->lifetime_min_ns),
+			 "avg", whole(site->lifetime_avg_ns), "max", whole(site->lifetime_max_ns));
+}
+
+/* By which growth was judged. */
+static json_t *quarters(const struct model_site *site)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < 4 && site->quarters.end_ns[3]; i++)
+		json_array_append_new(list, json_pack("{s:o, s:o}",
+			"end_ns", whole(site->quarters.end_ns[i]),
+			"bytes", whole(site->quarters.bytes[i])));
+	return list;
 }
 
 static json_t *site_samples(json_t *object, const struct model *model,
@@ -231,36 +258,26 @@ static json_t *site_samples(json_t *object, const struct model *model,
 {
 	if (!model->facts->sample_bytes || !object)
 		return object;
-	return with_samples(object, &site->errors, site->site->live_blocks, site->site->allocs);
+	return with_samples(object, &site->errors, site->counted.live_blocks, site->counted.allocs);
 }
 
 static json_t *site(const struct model *model, const struct model_site *site)
 {
 	return json_pack("{s:s, s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o}",
+			 " s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
 			 "kind", "unfreed", "growing", site->growing, "bytes", whole(site->bytes),
 			 "blocks", whole(site->blocks), "indirect_bytes", 0, "indirect_blocks", 0,
 			 "function", text(site->function), "allocs", whole(site->allocs),
 			 "frees", whole(site->frees), "peak_bytes", whole(site->peak_bytes),
-			 "first_ns", whole(site->site->first_ns),
-			 "last_ns", whole(site->site->last_ns),
+			 "first_ns", whole(site->first_ns),
+			 "last_ns", whole(site->last_ns),
 			 "oldest_live_ns", whole(site->oldest_ns),
 			 "newest_live_ns", whole(site->newest_ns),
-			 "lifetime_ns", lifetime(site->site), "stack", stack(model->facts, site));
-}
-
-static const char *verdict(const struct model *model)
-{
-	static const char *const names[] = {
-		[VERDICT_LEAK] = "leak",
-		[VERDICT_GROWING] = "growing",
-		[VERDICT_NO_LEAK] = "no-leak",
-		[VERDICT_NO_LEAK_SEEN] = "no-leak-seen",
-		[VERDICT_UNFREED] = "unfreed",
-		[VERDICT_INCOMPLETE] = "incomplete",
-	};
-
-	return names[model->verdict];
+			 "oldest_address", hex(site->oldest_address),
+			 "smallest_bytes", whole(site->smallest_bytes),
+			 "largest_bytes", whole(site->largest_bytes),
+			 "lifetime_ns", lifetime(site), "quarters", quarters(site),
+			 "truncated", site->truncated, "stack", stack(model->facts, site));
 }
 
 static void put_break(const struct writer *writer)
@@ -338,12 +355,12 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	putc('{', out);
 	put_key(&writer, "version", true);
 	put_value(&writer, json_string(MEMTRACE_VERSION));
-	put_member(&writer, "verdict", json_string(verdict(model)));
+	put_member(&writer, "verdict", json_string(verdict_key(model->verdict)));
 	put_member(&writer, "target", target(model->facts));
 	put_member(&writer, "run", run(model));
 	put_member(&writer, "heap", heap_samples(heap(model), model));
 	put_member(&writer, "memory", memory(model->facts));
-	put_member(&writer, "modules", modules(model->facts));
+	put_member(&writer, "modules", modules(model));
 	put_sites(&writer, model);
 	put_member(&writer, "errors", json_array());
 	writer.indent = 0;

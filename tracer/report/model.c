@@ -12,6 +12,16 @@
 #include "names.h"
 #include "places.h"
 
+void model_count_growing(struct model *model, const struct model_site *site)
+{
+	if (!site->growing)
+		return;
+	model->nr_growing++;
+	model->growing_bytes += site->bytes;
+	model->growing_blocks += site->blocks;
+	model->growing_samples += site->counted.live_blocks;
+}
+
 static void note_site(struct model *model, uint32_t id)
 {
 	const struct site *site = sites_get(model->heap->sites, id);
@@ -24,6 +34,10 @@ static void note_site(struct model *model, uint32_t id)
 		.bytes = site->live_bytes, .blocks = site->live_blocks,
 		.allocs = site->allocs, .frees = site->frees, .peak_bytes = site->peak_bytes,
 		.id = id,
+		.counted = { site->allocs, site->frees, site->live_blocks },
+		.first_ns = site->first_ns, .last_ns = site->last_ns,
+		.lifetime_min_ns = site->lifetime_min_ns, .lifetime_max_ns = site->lifetime_max_ns,
+		.lifetime_avg_ns = site->frees ? site->lifetime_sum_ns / site->frees : 0,
 		.function = site->function < model->facts->nr_functions ?
 			    model->facts->functions[site->function].name : "allocator",
 		.growing = sites_growing(model->heap->sites, id),
@@ -33,12 +47,9 @@ static void note_site(struct model *model, uint32_t id)
 	};
 	model->nr_sites++;
 	estimates_of_site(added, sites_estimate(model->heap->sites, id));
-	if (added->growing) {
-		model->nr_growing++;
-		model->growing_bytes += added->bytes;
-		model->growing_blocks += added->blocks;
-		model->growing_samples += site->live_blocks;
-	}
+	if (added->growing)
+		(void)sites_quarters(model->heap->sites, id, &added->quarters);
+	model_count_growing(model, added);
 }
 
 static void note_block(struct model_site *site, const struct block *block)
@@ -91,7 +102,7 @@ static int compare_sites(const void *a, const void *b)
 	if (!order)
 		order = compare(right->blocks, left->blocks);
 	if (!order)
-		order = compare(left->site->first_ns, right->site->first_ns);
+		order = compare(left->first_ns, right->first_ns);
 	if (!order)
 		order = compare(left->site->stack, right->site->stack);
 	return order ? order : compare(left->site->function, right->site->function);
@@ -119,8 +130,7 @@ static bool is_bare(const struct model *model, const struct model_site *site)
 	if (!site->nr_frames || site->stack[0].file)
 		return false;
 	module = place_module(model->facts, site->stack[0].code);
-	return module && module->known &&
-	       symbolizer_lacks_debug_info(model->symbolizer, module->symbolizer_id);
+	return module && place_lacks_debug_info(model, module);
 }
 
 static void note_bare(struct model *model, uint32_t module)
@@ -142,13 +152,20 @@ static int find_bare(struct model *model)
 	model->bare_modules = calloc(model->facts->nr_modules + 1, sizeof(*model->bare_modules));
 	if (!model->bare_modules)
 		return -ENOMEM;
-	for (size_t i = 0; i < model->nr_named && model->symbolizer; i++) {
+	for (size_t i = 0; i < model->nr_named; i++) {
 		const struct model_site *site = &model->sites[i];
 
 		if (is_bare(model, site))
 			note_bare(model, code_module(site->stack[0].code) - 1);
 	}
 	return 0;
+}
+
+int model_settle_names(struct model *model)
+{
+	for (size_t i = 0; i < model->nr_named; i++)
+		strip_operator_new(&model->sites[i]);
+	return find_bare(model);
 }
 
 static enum verdict judge(const struct model *model)
@@ -171,16 +188,14 @@ static int build(struct model *model, size_t top)
 
 	if (error)
 		return error;
+	model->counted = model->heap->totals;
+	model->unwatched_bytes_error = estimate_bytes_error(&model->heap->unwatched);
 	estimates_of_all(model);
 	qsort(model->sites, model->nr_sites, sizeof(*model->sites), compare_sites);
 	model->nr_named = top && top < model->nr_sites ? top : model->nr_sites;
-	error = names_resolve(model);
-	if (error)
-		return error;
-	for (size_t i = 0; i < model->nr_named; i++)
-		strip_operator_new(&model->sites[i]);
 	model->verdict = judge(model);
-	return find_bare(model);
+	error = names_resolve(model);
+	return error ? error : model_settle_names(model);
 }
 
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,

@@ -20,6 +20,13 @@ uint64_t place_offset(const struct run_module *module, code_t code)
 	return code_pc(code) - module->bias;
 }
 
+bool place_lacks_debug_info(const struct model *model, const struct run_module *module)
+{
+	if (!module->known || !model->symbolizer)
+		return module->lacked_debug_info;
+	return symbolizer_lacks_debug_info(model->symbolizer, module->symbolizer_id);
+}
+
 const char *place_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -29,10 +36,8 @@ const char *place_base(const char *path)
 
 const char *place_build_id(char *buffer, size_t bytes, const struct run_module *module)
 {
-	size_t nr = module->known ? module->build_id_bytes : 0;
-
 	buffer[0] = '\0';
-	for (size_t i = 0; i < nr && 2 * i + 2 < bytes; i++)
+	for (size_t i = 0; i < module->build_id_bytes && 2 * i + 2 < bytes; i++)
 		sprintf(buffer + 2 * i, "%02x", module->build_id[i]);
 	return buffer;
 }

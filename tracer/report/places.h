@@ -11,6 +11,9 @@ const struct run_module *place_module(const struct run_facts *facts, code_t code
 /* The return address as the module's file has it. */
 uint64_t place_offset(const struct run_module *module, code_t code);
 
+/* Names were asked of it, and there is no DWARF for it. */
+bool place_lacks_debug_info(const struct model *model, const struct run_module *module);
+
 /* The last component of a path. */
 const char *place_base(const char *path);
 

@@ -42,16 +42,25 @@ struct model_errors {
 	uint64_t bytes, blocks, allocs, bytes_allocated;
 };
 
+/* What was counted at a site: under sampling, the samples. */
+struct model_counts {
+	uint64_t allocs, frees, live_blocks;
+};
+
 /* Figures are the heap's own, or under sampling estimates of what they would be without. */
 struct model_site {
-	const struct site *site;
+	const struct site *site;	/* the heap's; NULL: of a report that was read */
 	uint32_t id;			/* of site */
+	struct model_counts counted;
 	const char *function;		/* "malloc", "operator new" */
 	bool growing;
 	uint64_t bytes, blocks;		/* live */
 	uint64_t allocs, frees, peak_bytes;
 	struct model_errors errors;
+	uint64_t first_ns, last_ns;	/* of its allocations */
 	uint64_t oldest_ns, newest_ns;	/* births of its live blocks */
+	uint64_t lifetime_min_ns, lifetime_avg_ns, lifetime_max_ns;	/* of those freed */
+	struct site_quarters quarters;	/* of one that grows; end_ns[3] == 0: not known */
 	taddr_t oldest_address;
 	uint64_t smallest_bytes, largest_bytes;	/* of its live blocks */
 	struct model_frame *stack;	/* innermost first, operator new's own frames removed; NULL:
@@ -64,7 +73,8 @@ struct model {
 	const struct run_facts *facts;
 	struct heap_totals totals;	/* as with sites */
 	struct model_errors errors;	/* of them */
-	const struct heap *heap;
+	struct heap_totals counted;	/* under sampling, the samples; else the same */
+	const struct heap *heap;	/* what it is made of, for who makes it; or NULL */
 	enum verdict verdict;
 	/* Sites with live blocks: by bytes, then blocks (both falling), then first_ns. */
 	struct model_site *sites;
@@ -73,6 +83,7 @@ struct model {
 	size_t nr_growing;
 	uint64_t growing_bytes, growing_blocks, growing_samples;
 	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */
+	uint64_t unwatched_bytes_error;
 	/* Modules without DWARF that call the allocator at sites that are named. */
 	struct bare_module {
 		uint32_t module;	/* index of facts->modules */
@@ -91,6 +102,11 @@ struct model {
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
 		struct symbolizer *symbolizer, size_t top);
 void model_release(struct model *model);
+
+/* For who makes a model otherwise.  One more site, which is complete but for its stack. */
+void model_count_growing(struct model *model, const struct model_site *site);
+/* All stacks are there: takes operator new's own frames off, and finds the bare modules. */
+int model_settle_names(struct model *model);
 
 struct report_style {
 	bool color;

@@ -32,9 +32,10 @@ struct run_module {
 	const char *path;
 	uint64_t bias;		/* vaddr + bias = address in the target */
 	uint32_t symbolizer_id;
-	bool known;		/* symbolizer_id and build_id are valid */
+	bool known;		/* symbolizer_id is valid */
 	const uint8_t *build_id;
-	size_t build_id_bytes;
+	size_t build_id_bytes;	/* 0: none, or not known */
+	bool lacked_debug_info;	/* of a report that was read: it said so */
 };
 
 /* A time in which nothing was watched: memleak = 0. */

@@ -31,7 +31,7 @@ struct words text_rate(const struct text *text, uint64_t bytes)
 	if (!text_is_sampled(text))
 		return units_rate(bytes, ns);
 	snprintf(words.text, sizeof(words.text), "+%.55s/s",
-		 units_size((uint64_t)((double)bytes * 1e9 / (double)ns)).text);
+		 units_size(units_per_second(bytes, ns)).text);
 	return words;
 }
 

@@ -48,9 +48,9 @@ static void put_unwatched(const struct text *text)
 	const struct model *model = text->model;
 	const struct text_amount amount = {
 		.bytes = model->totals.unwatched_bytes,
-		.bytes_error = estimate_bytes_error(&model->heap->unwatched),
+		.bytes_error = model->unwatched_bytes_error,
 		.blocks = model->totals.unwatched_blocks,
-		.samples = model->heap->totals.unwatched_blocks,
+		.samples = model->counted.unwatched_blocks,
 	};
 
 	if (!amount.blocks)
@@ -85,7 +85,7 @@ static void put_sampled(const struct text *text)
 	if (!text_is_sampled(text))
 		return;
 	fprintf(text->out, "Sampled  %s, one in %s on average; figures are estimates, +- one standard"
-		" error\n", units_count(model->heap->totals.allocs, "allocation").text,
+		" error\n", units_count(model->counted.allocs, "allocation").text,
 		units_size(model->facts->sample_bytes).text);
 	if (model->facts->unsampled)
 		fprintf(text->out, INDENT "not %s, which may throw: what C++ new allocates there is"
@@ -169,7 +169,7 @@ static void put_estimates(const struct text *text, const char *since)
 	const struct model *model = text->model;
 	const struct text_amount live = {
 		.bytes = model->totals.live_bytes, .bytes_error = model->errors.bytes,
-		.blocks = model->totals.live_blocks, .samples = model->heap->totals.live_blocks,
+		.blocks = model->totals.live_blocks, .samples = model->counted.live_blocks,
 	}, all = {
 		.bytes = model->totals.bytes_allocated,
 		.bytes_error = model->errors.bytes_allocated,

@@ -28,7 +28,7 @@ static void put_head(const struct text *text, const struct model_site *site, siz
 {
 	const struct text_amount amount = {
 		.bytes = site->bytes, .bytes_error = site->errors.bytes,
-		.blocks = site->blocks, .samples = site->site->live_blocks,
+		.blocks = site->blocks, .samples = site->counted.live_blocks,
 	};
 
 	text_color(text, TEXT_BOLD);
@@ -40,17 +40,14 @@ static void put_head(const struct text *text, const struct model_site *site, siz
 	putc('\n', text->out);
 }
 
-static void put_freed(const struct text *text, const struct model_site *shown)
+static void put_freed(const struct text *text, const struct model_site *site)
 {
-	const struct site *site = shown->site;
-
 	fprintf(text->out, "   allocated here: %s%s, freed: %s%s", text_about(text),
-		text_number(text, shown->allocs).text, shown->frees ? text_about(text) : "",
-		text_number(text, shown->frees).text);
-	if (site->frees)
-		fprintf(text->out, " after %s",
-			units_time(site->lifetime_sum_ns / site->frees).text);
-	if (site->frees > 1)
+		text_number(text, site->allocs).text, site->frees ? text_about(text) : "",
+		text_number(text, site->frees).text);
+	if (site->counted.frees)
+		fprintf(text->out, " after %s", units_time(site->lifetime_avg_ns).text);
+	if (site->counted.frees > 1)
 		fprintf(text->out, " (%s to %s)", units_time(site->lifetime_min_ns).text,
 			units_time(site->lifetime_max_ns).text);
 }
@@ -66,13 +63,13 @@ static void put_ages(const struct text *text, const struct model_site *site)
 {
 	if (text->model->facts->duration_ns < TEXT_RATE_NS)
 		return;
-	if (site->site->live_blocks == 1)
+	if (site->counted.live_blocks == 1)
 		fprintf(text->out, "; age %s", units_time(age(text, site->oldest_ns)).text);
 	else
 		fprintf(text->out, "; ages %s to %s", units_time(age(text, site->newest_ns)).text,
 			units_time(age(text, site->oldest_ns)).text);
 	if (text->model->facts->end == RUN_DETACHED)
-		fprintf(text->out, "%s 0x%" PRIx64, site->site->live_blocks == 1 ? " at" : "; oldest",
+		fprintf(text->out, "%s 0x%" PRIx64, site->counted.live_blocks == 1 ? " at" : "; oldest",
 			site->oldest_address);
 }
 
@@ -88,16 +85,16 @@ static void put_sizes(const struct text *text, const uint64_t bytes[4])
 
 static void put_quarters(const struct text *text, const struct model_site *site)
 {
-	struct site_quarters quarters;
+	const struct site_quarters *quarters = &site->quarters;
 
-	if (!site->growing || !sites_quarters(text->model->heap->sites, site->id, &quarters))
+	if (!site->growing || !quarters->end_ns[3])
 		return;
 	fputs("   live after ", text->out);
 	for (size_t i = 0; i < 4; i++)
-		fprintf(text->out, quarters.end_ns[i] < 100000000000 ? "%s%.3g" : "%s%.0f",
-			i ? "/" : "", (double)quarters.end_ns[i] / 1e9);
+		fprintf(text->out, quarters->end_ns[i] < 100000000000 ? "%s%.3g" : "%s%.0f",
+			i ? "/" : "", (double)quarters->end_ns[i] / 1e9);
 	fputs(" s:", text->out);
-	put_sizes(text, quarters.bytes);
+	put_sizes(text, quarters->bytes);
 }
 
 static void put_function(const struct text *text, const struct model_site *site)

@@ -87,7 +87,7 @@ static void put_unfreed(const struct text *text)
 		.bytes = model->totals.live_bytes - model->growing_bytes,
 		.bytes_error = model->rest_bytes_error,
 		.blocks = model->totals.live_blocks - model->growing_blocks,
-		.samples = model->heap->totals.live_blocks - model->growing_samples,
+		.samples = model->counted.live_blocks - model->growing_samples,
 	};
 
 	put_label(text, TEXT_YELLOW, "UNFREED: ");
@@ -119,7 +119,7 @@ static void put_no_leak(const struct text *text)
 /* Of what was not sampled nothing is known. */
 static void put_no_leak_sampled(const struct text *text)
 {
-	uint64_t samples = text->model->heap->totals.allocs;
+	uint64_t samples = text->model->counted.allocs;
 	bool any_before = text->model->totals.unwatched_blocks;
 
 	put_label(text, TEXT_BOLD, "NO LEAK SEEN");

@@ -117,11 +117,17 @@ struct words units_error(uint64_t error, uint64_t number)
 	return words;
 }
 
+uint64_t units_per_second(uint64_t bytes, uint64_t ns)
+{
+	double rate = ns ? (double)bytes * 1e9 / (double)ns + 0.5 : 0;
+
+	return rate < (double)INT64_MAX ? (uint64_t)rate : INT64_MAX;
+}
+
 struct words units_rate(uint64_t bytes, uint64_t ns)
 {
 	struct words words;
-	uint64_t rate = (uint64_t)((double)bytes * 1e9 / (double)ns + 0.5);
-
-	snprintf(words.text, sizeof(words.text), "+%.60s/s", units_count(rate, "byte").text);
+	snprintf(words.text, sizeof(words.text), "+%.60s/s",
+		 units_count(units_per_second(bytes, ns), "byte").text);
 	return words;
 }

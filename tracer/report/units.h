@@ -21,6 +21,8 @@ struct words units_mib(uint64_t bytes);				/* 131.4 */
 struct words units_about(uint64_t number);			/* 1,100,000: three figures */
 struct words units_size(uint64_t bytes);			/* 1.05 MiB: likewise */
 struct words units_error(uint64_t error, uint64_t number);	/* +- 3 % */
+/* Rounded; 0 in no time at all. */
+uint64_t units_per_second(uint64_t bytes, uint64_t ns);
 struct words units_rate(uint64_t bytes, uint64_t ns);		/* +18,000 bytes/s */
 
 #endif

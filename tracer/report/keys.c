@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See keys.h. */
+#include "keys.h"
+
+#include <string.h>
+
+#define NR(array) (sizeof(array) / sizeof(*(array)))
+
+static const char *const verdicts[] = {
+	[VERDICT_LEAK] = "leak",
+	[VERDICT_GROWING] = "growing",
+	[VERDICT_NO_LEAK] = "no-leak",
+	[VERDICT_NO_LEAK_SEEN] = "no-leak-seen",
+	[VERDICT_UNFREED] = "unfreed",
+	[VERDICT_INCOMPLETE] = "incomplete",
+};
+
+static const char *const ends[] = {
+	[RUN_DETACHED] = "detached",
+	[RUN_EXITED] = "exited",
+	[RUN_KILLED] = "killed",
+	[RUN_LOST] = "unknown",
+};
+
+const char *verdict_key(enum verdict verdict)
+{
+	return verdicts[verdict];
+}
+
+const char *run_end_key(enum run_end end)
+{
+	return ends[end];
+}
+
+static bool find(const char *const *keys, size_t nr, const char *key, size_t *out)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (strcmp(keys[i], key))
+			continue;
+		*out = i;
+		return true;
+	}
+	return false;
+}
+
+bool verdict_find(const char *key, enum verdict *out)
+{
+	size_t i;
+
+	if (!find(verdicts, NR(verdicts), key, &i))
+		return false;
+	*out = (enum verdict)i;
+	return true;
+}
+
+bool run_end_find(const char *key, enum run_end *out)
+{
+	size_t i;
+
+	if (!find(ends, NR(ends), key, &i))
+		return false;
+	*out = (enum run_end)i;
+	return true;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Words that stand for a choice in JSON, both ways. */
+#ifndef MEMTRACE_REPORT_KEYS_H
+#define MEMTRACE_REPORT_KEYS_H
+
+#include "report.h"
+
+const char *verdict_key(enum verdict verdict);
+const char *run_end_key(enum run_end end);
+
+/* False: there is none of that name. */
+bool verdict_find(const char *key, enum verdict *out);
+bool run_end_find(const char *key, enum run_end *out);
+
+#endif
