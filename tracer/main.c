@@ -12,6 +12,7 @@
 #include "output.h"
 #include "probe/allocators.h"
 #include "refusals.h"
+#include "resolve.h"
 #include "signals.h"
 #include "stats.h"
 #include "stream/namer.h"
@@ -165,6 +166,19 @@ static int trace_as_asked(void *owner)
 	return status;
 }
 
+static int finish_report(const struct options *options)
+{
+	struct symbolizer *symbolizer;
+	int error;
+
+	if (refusals_check_run(options) || start_symbolizer(options, NULL, &symbolizer))
+		return EXIT_FAILED;
+	raise_descriptor_limit();
+	error = resolve_report(options, symbolizer);
+	symbolizer_stop(symbolizer);
+	return error ? EXIT_FAILED : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -179,7 +193,8 @@ int main(int argc, char **argv)
 		break;
 	case OPTIONS_RUN:
 		message_set_level(options.level);
-		status = guard_run(trace_as_asked, &options, options.command);
+		status = options.resolve ? finish_report(&options) :
+			 guard_run(trace_as_asked, &options, options.command);
 		break;
 	}
 	options_release(&options);

@@ -51,7 +51,9 @@ static const char *set_flag(struct options *options, int option, const char *val
 /* Those that only the command line can want. */
 static bool is_key(const struct option *option)
 {
-	return option->val >= OPTION_FORMAT || !strchr("hVc", option->val);
+	if (option->val >= OPTION_FORMAT)
+		return option->val != OPTION_RESOLVE;
+	return !strchr("hVc", option->val);
 }
 
 static const char *set_key(struct taker *taker, const char *key, const char *value)

@@ -33,6 +33,7 @@ const struct option option_table[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
 	{ "debug-dir", required_argument, NULL, OPTION_DEBUG_DIR },
+	{ "resolve", required_argument, NULL, OPTION_RESOLVE },
 	{ "stats", no_argument, NULL, OPTION_STATS },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -274,6 +275,7 @@ const char *option_set(struct options *options, int option, const char *value)
 	case 'p': return add_pid(options, value);
 	case 'd': return set_duration(options, value);
 	case 'o': options->output = value; return NULL;
+	case OPTION_RESOLVE: options->resolve = value; return NULL;
 	case OPTION_LOG_FILE: return set_log_file(options, value);
 	case OPTION_FORMAT: return add_format(options, value);
 	case 'n': return set_top(options, value);

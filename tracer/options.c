@@ -19,6 +19,7 @@
 static const char help[] =
 	"Usage: memtrace [OPTION...] -p PID [-p PID...]\n"
 	"       memtrace [OPTION...] [--] COMMAND [ARG...]\n"
+	"       memtrace [OPTION...] --resolve FILE\n"
 	"Finds memory leaks in a running process, or in a command, from outside: no rebuild, no\n"
 	"restart, no preloaded library.\n"
 	"\n"
@@ -43,6 +44,8 @@ static const char help[] =
 	"                            switches watching off or on, also while memtrace runs\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
 	"      --debug-dir DIR       further separate debug files; may be given several times\n"
+	"      --resolve FILE        finish a JSON report with the debug files of this machine: look up\n"
+	"                            the names that it lacks, and print it in the formats asked for\n"
 	"      --stats               what the tracing itself cost\n"
 	"  -q, --quiet               no messages but errors\n"
 	"  -v, --verbose             more messages\n"
@@ -99,9 +102,26 @@ bool options_want_log(const struct options *options)
 	return options->log;
 }
 
+static bool check_resolve(const struct options *options)
+{
+	if (options->command || options->nr_pids) {
+		message_error("--resolve makes a report of a report: it does not go together with %s",
+			      options->command ? options->command[0] : "-p");
+		return false;
+	}
+	if (options_want_log(options)) {
+		message_error("--resolve and %s do not go together: a report is no log of all calls",
+			      options->log ? "--log" : "--format mtrace");
+		return false;
+	}
+	return true;
+}
+
 static bool check_together(struct options *options)
 {
-	if (!options->command && !options->nr_pids) {
+	if (options->resolve && !check_resolve(options))
+		return false;
+	if (!options->resolve && !options->command && !options->nr_pids) {
 		message_error("a process (-p PID) or a command is needed; try memtrace --help");
 		return false;
 	}
@@ -186,7 +206,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	};
 	result = parse_words(options, argc, argv, &given);
 	/* The command's own process is what is to be traced, whatever a file says. */
-	if (options->command)
+	if (options->command || options->resolve)
 		given |= option_mark('p');
 	if (result == OPTIONS_RUN &&
 	    (!options_read_file(options, given) || !check_together(options)))

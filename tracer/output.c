@@ -26,12 +26,12 @@ static bool wants_color(FILE *out)
 }
 
 static int print(const struct model *model, const struct report_format *format,
-		 const struct trace *trace, FILE *out)
+		 const struct output *output, FILE *out)
 {
 	const struct report_style style = {
 		.color = wants_color(out),
-		.one_line = trace->runs.nr > 1 || trace->options->follow_forks,
-		.top = trace->options->top,
+		.one_line = output->one_line,
+		.top = output->options->top,
 	};
 	int error = format->print(model, &style, out);
 
@@ -42,11 +42,11 @@ static int print(const struct model *model, const struct report_format *format,
 }
 
 static int print_to_file(const struct model *model, const struct option_format *format,
-			 const char *pattern, const struct trace *trace)
+			 const char *pattern, const struct output *output)
 {
-	bool several = trace->runs.nr > 1 || trace->options->follow_forks;
 	char path[PATH_MAX];
-	int error = file_name_expand(pattern, model->facts->pid, several, path, sizeof(path));
+	int error = file_name_expand(pattern, model->facts->pid, output->several, path,
+				     sizeof(path));
 	FILE *out;
 
 	if (error)
@@ -54,24 +54,38 @@ static int print_to_file(const struct model *model, const struct option_format *
 	out = fopen(path, "we");
 	if (!out)
 		return told(path, -errno);
-	error = print(model, format->format, trace, out);
+	error = print(model, format->format, output, out);
 	if (fclose(out) && !error)
 		error = -errno;
 	return error ? told(path, error) : 0;
 }
 
 static int print_one(const struct model *model, const struct option_format *format,
-		     const struct trace *trace)
+		     const struct output *output)
 {
-	const struct options *options = trace->options;
+	const struct options *options = output->options;
 	const char *pattern = format->file ? format->file : options->output;
 	FILE *stream = options->command ? stderr : stdout;
 	int error;
 
 	if (pattern)
-		return print_to_file(model, format, pattern, trace);
-	error = print(model, format->format, trace, stream);
+		return print_to_file(model, format, pattern, output);
+	error = print(model, format->format, output, stream);
 	return error ? told(options->command ? "standard error" : "standard output", error) : 0;
+}
+
+int output_model(const struct model *model, const struct output *output)
+{
+	int result = 0, error;
+
+	for (size_t i = 0; i < output->options->nr_formats; i++) {
+		if (!output->options->formats[i].format)
+			continue;
+		error = print_one(model, &output->options->formats[i], output);
+		if (error)
+			result = error;
+	}
+	return result;
 }
 
 /* 0: all of them.  A stack that nobody will see need not be resolved. */
@@ -85,21 +99,19 @@ static size_t sites_named(const struct options *options)
 
 static int report_run(const struct trace *trace, struct run *run, struct symbolizer *symbolizer)
 {
+	bool several = trace->runs.nr > 1 || trace->options->follow_forks;
+	const struct output output = {
+		.options = trace->options, .several = several, .one_line = several,
+	};
 	struct model model;
-	int result = 0, error = model_build(&model, &run->facts, &run->heaps[0], symbolizer,
-					    sites_named(trace->options));
+	int error = model_build(&model, &run->facts, &run->heaps[0], symbolizer,
+				sites_named(trace->options));
 
 	if (error)
 		return told("report", error);
-	for (size_t i = 0; i < trace->options->nr_formats; i++) {
-		if (!trace->options->formats[i].format)
-			continue;
-		error = print_one(&model, &trace->options->formats[i], trace);
-		if (error)
-			result = error;
-	}
+	error = output_model(&model, &output);
 	model_release(&model);
-	return result;
+	return error;
 }
 
 int output_reports(const struct trace *trace, struct symbolizer *symbolizer)

@@ -8,6 +8,14 @@
 
 #include "trace.h"
 
+struct output {
+	const struct options *options;
+	bool several;			/* each report's file has its pid in the name */
+	bool one_line;			/* json: one document a line */
+};
+
+int output_model(const struct model *model, const struct output *output);
+
 /* Names are resolved unless symbolizer is NULL. */
 int output_reports(const struct trace *trace, struct symbolizer *symbolizer);
 

@@ -16,6 +16,7 @@
 
 #include "../../tracer/report/places.h"
 #include "../../tracer/report/report.h"
+#include "../../tracer/report/saved.h"
 #include "../../tracer/report/templates.h"
 #include "../../tracer/report/units.h"
 
@@ -196,10 +197,32 @@ static char *print_model(const struct model *of, const char *format)
 	return text;
 }
 
+/* Whatever it is, it is the same from a report that was read back. */
+static void check_saved(const char *format, const char *expected)
+{
+	char *json = print_model(&model, "json"), *again, wrong[SAVED_WRONG_BYTES];
+	size_t bytes = strlen(json), used;
+	struct saved saved;
+
+	if (saved_read(&saved, json, bytes, &used, wrong))
+		fail_msg("%s in %s", wrong, json);
+	assert_int_equal(used, bytes - 1);
+	assert_int_equal(saved_read(&saved, json + used, bytes - used, &used, wrong), -ENODATA);
+	saved.model.symbolizer = model.symbolizer;
+	assert_int_equal(model_settle_names(&saved.model), 0);
+	again = print_model(&saved.model, format);
+	assert_string_equal(again, expected);
+	saved_release(&saved);
+	free(again);
+	free(json);
+}
+
 static const char *print(const char *format)
 {
 	free(printed);
 	printed = print_model(&model, format);
+	if (model.nr_named == model.nr_sites && !model.nameless)
+		check_saved(format, printed);
 	return printed;
 }
 

@@ -91,12 +91,11 @@ static int sort(struct names *names)
 	return 0;
 }
 
-static int names_init(struct names *names, const struct model *model)
+/* All of the codes have been added. */
+static int names_init(struct names *names)
 {
-	int error = gather(names, model);
+	int error = sort(names);
 
-	if (!error)
-		error = sort(names);
 	if (error)
 		return error;
 	names->vaddrs = calloc(names->nr + 1, sizeof(*names->vaddrs));
@@ -181,12 +180,145 @@ static int fill_stack(struct model_site *site, const struct names *names, struct
 int names_resolve(struct model *model)
 {
 	struct names names = { .nr = 0 };
-	int error = names_init(&names, model);
+	int error = gather(&names, model);
 
+	if (!error)
+		error = names_init(&names);
 	if (!error)
 		error = ask(&names, model);
 	for (size_t i = 0; i < model->nr_named && !error; i++)
 		error = fill_stack(&model->sites[i], &names, stack_of(model, &model->sites[i]));
+	names_deinit(&names);
+	return error;
+}
+
+/* The frames at one address: all but the last are inlined. */
+static size_t chain_length(const struct model_site *site, size_t first)
+{
+	size_t end = first + 1;
+
+	while (end < site->nr_frames && site->stack[end - 1].inlined &&
+	       site->stack[end].code == site->stack[first].code)
+		end++;
+	return end - first;
+}
+
+static bool has_function(const struct model_frame *chain, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!chain[i].function)
+			return false;
+	return true;
+}
+
+static bool has_file(const struct model_frame *chain, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!chain[i].file)
+			return false;
+	return true;
+}
+
+static bool is_complete(const struct model_frame *chain, size_t nr)
+{
+	return has_function(chain, nr) && has_file(chain, nr);
+}
+
+bool names_are_missing(const struct model *model, uint32_t module)
+{
+	for (size_t i = 0; i < model->nr_named; i++) {
+		const struct model_site *site = &model->sites[i];
+
+		for (size_t f = 0; f < site->nr_frames; f++)
+			if (code_module(site->stack[f].code) == module &&
+			    !is_complete(&site->stack[f], 1))
+				return true;
+	}
+	return false;
+}
+
+static int gather_missing(struct names *names, const struct model *model)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < model->nr_named; i++) {
+		const struct model_site *site = &model->sites[i];
+
+		for (size_t f = 0; f < site->nr_frames && !error; f++)
+			if (!is_complete(&site->stack[f], 1))
+				error = add(names, site->stack[f].code);
+	}
+	return error;
+}
+
+static bool is_better(const struct symbol_frames *found, const struct model_frame *chain, size_t nr)
+{
+	if (!found->nr)
+		return false;
+	return (!has_function(chain, nr) && found->frames[0].function) ||
+	       (!has_file(chain, nr) && found->frames[0].file);
+}
+
+/* Nothing was asked of an address whose frames are all complete. */
+static const struct symbol_frames *find_better(const struct names *names,
+					       const struct model_frame *chain, size_t nr)
+{
+	uint32_t id;
+
+	if (is_complete(chain, nr) || !find(names, chain->code, &id))
+		return NULL;
+	return is_better(&names->frames[id], chain, nr) ? &names->frames[id] : NULL;
+}
+
+static size_t room_for(const struct model_site *site, const struct names *names)
+{
+	size_t room = site->nr_frames + 1, nr;
+
+	for (size_t first = 0; first < site->nr_frames; first += nr) {
+		const struct symbol_frames *found;
+
+		nr = chain_length(site, first);
+		found = find_better(names, &site->stack[first], nr);
+		room += found ? found->nr : 0;
+	}
+	return room;
+}
+
+static int complete_stack(struct model_site *site, const struct names *names)
+{
+	struct model_site whole = { .stack = calloc(room_for(site, names), sizeof(*whole.stack)) };
+	size_t nr;
+
+	if (!whole.stack)
+		return -ENOMEM;
+	for (size_t first = 0; first < site->nr_frames; first += nr) {
+		const struct model_frame *chain = &site->stack[first];
+		const struct symbol_frames *found;
+
+		nr = chain_length(site, first);
+		found = find_better(names, chain, nr);
+		if (found)
+			append(&whole, chain->code, found);
+		for (size_t i = 0; i < nr && !found; i++)
+			whole.stack[whole.nr_frames++] = chain[i];
+	}
+	free(site->stack);
+	site->stack = whole.stack;
+	site->nr_frames = whole.nr_frames;
+	return 0;
+}
+
+int names_complete(struct model *model)
+{
+	struct names names = { .nr = 0 };
+	int error = gather_missing(&names, model);
+
+	if (!error)
+		error = names_init(&names);
+	if (!error)
+		error = ask(&names, model);
+	for (size_t i = 0; i < model->nr_named && !error; i++)
+		error = complete_stack(&model->sites[i], &names);
 	names_deinit(&names);
 	return error;
 }
