@@ -23,6 +23,7 @@
 
 static const struct connection_limits open_limits = { 20 * SECOND, WIRE_MODULE_MAX };
 static const struct connection_limits rules_limits = { 20 * SECOND, 0 };
+static const struct connection_limits find_limits = { 60 * SECOND, 0 };
 static const struct connection_limits prepare_limits = { 10 * SECOND, 0 };
 static const struct connection_limits line_limits = { 10 * SECOND, WIRE_LINE_MAX };
 
@@ -231,6 +232,34 @@ int symbolizer_open_module(struct symbolizer *symbolizer, int fd, const char *pa
 	find_rules(symbolizer, &symbolizer->items[symbolizer->nr - 1], &module.rules_fd);
 	*out = module;
 	return 0;
+}
+
+static int ask_for_build_id(struct symbolizer *symbolizer, const uint8_t *build_id, size_t bytes,
+			    struct wire_message *reply)
+{
+	struct wire_buffer request = { 0 };
+	int ret = ready(symbolizer);
+
+	if (ret)
+		return ret;
+	if (wire_append(&request, build_id, bytes))
+		return -ENOMEM;
+	return connection_ask(&symbolizer->connection, &request, WIRE_FIND_FILE, -1, &find_limits,
+			      reply);
+}
+
+int symbolizer_find_file(struct symbolizer *symbolizer, const uint8_t *build_id, size_t bytes)
+{
+	struct wire_message reply;
+	int ret = ask_for_build_id(symbolizer, build_id, bytes, &reply);
+
+	tell(symbolizer, "debuginfod", ret, "no file from there");
+	if (ret)
+		return ret;
+	ret = reply.fd;
+	reply.fd = -1;
+	wire_message_release(&reply);
+	return ret < 0 ? connection_refuse(&symbolizer->connection) : ret;
 }
 
 /* Only the first server does so: what makes one die while nobody asks is better not begun. */

@@ -134,6 +134,34 @@ int modules_init(const char *const *debug_dirs, size_t nr_debug_dirs)
 	return debug_path ? limit_downloads() : -ENOMEM;
 }
 
+/* A module without a file is all that libdwfl needs to ask for one. */
+static Dwfl_Module *report_build_id(Dwfl *session, const uint8_t *build_id, size_t bytes)
+{
+	Dwfl_Module *module;
+
+	dwfl_report_begin(session);
+	module = dwfl_report_module(session, "module", 0, 1);
+	if (!module || dwfl_module_report_build_id(module, build_id, bytes, 0) ||
+	    dwfl_report_end(session, NULL, NULL))
+		return NULL;
+	return module;
+}
+
+int module_download(const uint8_t *build_id, size_t bytes)
+{
+	Dwfl *session = modules_never_download() ? NULL : dwfl_begin(&callbacks);
+	Dwfl_Module *module = session ? report_build_id(session, build_id, bytes) : NULL;
+	void *unused = NULL;
+	char *found = NULL;
+	int fd = -1;
+
+	if (module)
+		fd = find_debug_file(module, &unused, "module", 0, NULL, NULL, 0, &found);
+	free(found);
+	dwfl_end(session);
+	return fd < 0 ? -ENOENT : fd;
+}
+
 static bool is_supported(Elf *elf)
 {
 	GElf_Ehdr header;

@@ -193,6 +193,16 @@ static int answer_line(const struct wire_message *request, struct reply *reply)
 	return ret ? ret : wire_append(&reply->body, line.text, line.bytes);
 }
 
+static int find_file(const struct wire_message *request, struct reply *reply)
+{
+	if (!request->header.bytes || request->header.bytes > BUILD_ID_MAX)
+		return -EINVAL;
+	modules_allow_download(true);
+	reply->fd = module_download((const uint8_t *)request->body, request->header.bytes);
+	modules_allow_download(false);
+	return reply->fd < 0 ? reply->fd : 0;
+}
+
 static int dispatch(struct server *server, struct wire_message *request, struct reply *reply)
 {
 	switch (request->header.type) {
@@ -208,6 +218,8 @@ static int dispatch(struct server *server, struct wire_message *request, struct 
 		return answer_frames(server, request, reply);
 	case WIRE_SOURCE_LINE:
 		return answer_line(request, reply);
+	case WIRE_FIND_FILE:
+		return find_file(request, reply);
 	}
 	return -EINVAL;
 }

@@ -10,6 +10,7 @@
  *     FRAMES        wire_frames_request, vaddrs[] ->
  *                   wire_frames_reply, counts[], frames[], strings
  *     SOURCE_LINE   wire_line_request, path -> the line
+ *     FIND_FILE     build id -> descriptor
  *
  * Modules have numbers, in the order in which this server has opened them.  Between tracer and
  * guardian: SERVER, with the socket of one; and back, without it, to be given another one.
@@ -38,7 +39,7 @@ struct wire_patience {
 
 enum wire_type {
 	WIRE_OPEN_MODULE, WIRE_REOPEN_MODULE, WIRE_RULES, WIRE_PREPARE, WIRE_FRAMES,
-	WIRE_SOURCE_LINE, WIRE_SERVER,
+	WIRE_SOURCE_LINE, WIRE_FIND_FILE, WIRE_SERVER,
 };
 
 struct wire_header {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where files lie: at the module's path; below each folder of debug files by build id, as
- * distributions and debuginfod have it, by path, and by name.
+ * distributions have it, by path, and by name; at debuginfod servers.
  */
 #include "module_search.h"
 
@@ -36,16 +36,13 @@ static bool is_same_build(const struct run_module *module, const struct elf_modu
 	       !memcmp(file->build_id, module->build_id, module->build_id_bytes);
 }
 
-/* *another: there is a file, and it is of another build. */
-static bool try_path(const struct module_search *search, const char *path,
+/* Takes the descriptor.  *another: there is a file, and it is of another build. */
+static bool try_file(const struct module_search *search, int fd, const char *path,
 		     struct run_module *module, bool *another)
 {
 	struct elf_module file;
-	int fd = open_regular(path), error;
+	int error = symbolizer_open_module(search->symbolizer, fd, path, &file);
 
-	if (fd < 0)
-		return false;
-	error = symbolizer_open_module(search->symbolizer, fd, path, &file);
 	close(fd);
 	if (error)
 		return false;
@@ -54,6 +51,14 @@ static bool try_path(const struct module_search *search, const char *path,
 	*another |= !module->known;
 	elf_module_release(&file);
 	return module->known;
+}
+
+static bool try_path(const struct module_search *search, const char *path,
+		     struct run_module *module, bool *another)
+{
+	int fd = open_regular(path);
+
+	return fd >= 0 && try_file(search, fd, path, module, another);
 }
 
 __attribute__((format(printf, 3, 4)))
@@ -92,6 +97,14 @@ static bool search_by_name(const struct module_search *search, const char *folde
 	       try(search, module, "%s/%s", folder, base);
 }
 
+static bool search_servers(const struct module_search *search, struct run_module *module)
+{
+	int fd = symbolizer_find_file(search->symbolizer, module->build_id, module->build_id_bytes);
+	bool another = false;
+
+	return fd >= 0 && try_file(search, fd, module->path, module, &another);
+}
+
 enum module_search_result module_search(const struct module_search *search,
 					struct run_module *module)
 {
@@ -105,7 +118,7 @@ enum module_search_result module_search(const struct module_search *search,
 		if (search_by_id(search, search->debug_dirs[i], module) ||
 		    search_by_name(search, search->debug_dirs[i], module))
 			return SEARCH_FOUND;
-	if (search_by_id(search, SYSTEM_DIR, module))
+	if (search_by_id(search, SYSTEM_DIR, module) || search_servers(search, module))
 		return SEARCH_FOUND;
 	return another ? SEARCH_ANOTHER : SEARCH_NOTHING;
 }

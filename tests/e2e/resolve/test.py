@@ -124,6 +124,29 @@ def test_the_file_itself():
     equal(sites_by_size(document), expected(), "names")
 
 
+def test_debuginfod():
+    """Asked by build id; nothing of the program is here."""
+    fixture = Fixture()
+    wanted = expected()
+    served = empty("served", "cache")[0]
+    os.chmod("cache", 0o777)        # whoever the symbolizer is
+    os.makedirs(f"{served}/buildid/{fixture.id}")
+    os.replace(fixture.debug, f"{served}/buildid/{fixture.id}/debuginfo")
+    server = subprocess.Popen([PYTHON, "-u", "-m", "http.server", "--bind", "127.0.0.1", "-d",
+                               served, "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    CHILDREN.append(server)
+    port = re.search(r"port (\d+)", server.stdout.readline().decode())[1]
+    settings = {"DEBUGINFOD_URLS": f"http://127.0.0.1:{port}",
+                "DEBUGINFOD_CACHE_PATH": os.path.abspath("cache")}
+    done = subprocess.run([MEMTRACE, "--format", "json:served.json", "--resolve", fixture.report],
+                          capture_output=True, timeout=WAIT_S, stdin=subprocess.DEVNULL,
+                          env=environment(settings))
+    equal(done.returncode, 0, done.stderr)
+    if "libdebuginfod" not in run("/sbin/ldconfig", "-p"):
+        raise Skip("libdebuginfod is not installed")
+    equal(sites_by_size(json_in(read("served.json", "rb"))), wanted, f"names\n{done.stderr}")
+
+
 def test_another_build():
     """It is told of, and never used: neither at the path nor in the folders of debug files."""
     fixture = Fixture()
