@@ -103,13 +103,17 @@ void fork_step(struct role *self)
 	must_exit_with(child, CHILD_STATUS);
 }
 
-/* posix_spawn and vfork, whose child allocates in our memory. */
+/* posix_spawn, system and vfork, whose child allocates in our memory. */
 void spawn_step(struct role *self)
 {
 	char *const command[] = { "sh", "-c", "exit 37", NULL };
 	pid_t child;
 
-	if (self->steps % 2) {
+	if (self->steps % 3 == 0) {
+		MUST(WEXITSTATUS(system("exit 37")) == CHILD_STATUS);
+		return;
+	}
+	if (self->steps % 3 == 1) {
 		MUST(posix_spawn(&child, "/bin/sh", NULL, NULL, command, environ) == 0);
 	} else {
 		child = vfork();

@@ -4,6 +4,7 @@
  * must take their whole time; for the other half one thread brings what they wait for.
  */
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -21,6 +22,7 @@
 
 static struct waiter {
 	int pipe[2], socket[2], epoll;
+	aio_context_t aio;
 	int futex, waits_for_signal;
 	pid_t tid;
 } waiters[WAITERS];
@@ -41,6 +43,25 @@ static int epoll_of(int fd)
 	return epoll;
 }
 
+/* Told of when the pipe can be read. */
+static void aio_ask(struct waiter *waiter)
+{
+	struct iocb poll = {
+		.aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = waiter->pipe[0],
+		.aio_buf = POLLIN,
+	};
+	struct iocb *list = &poll;
+
+	MUST(syscall(SYS_io_submit, waiter->aio, 1, &list) == 1);
+}
+
+static long aio_get(aio_context_t context, const struct timespec *limit)
+{
+	struct io_event event;
+
+	return syscall(SYS_io_getevents, context, 1, 1, &event, limit);
+}
+
 static void semaphores_remove(void)
 {
 	semctl(semaphores, 0, IPC_RMID);
@@ -58,6 +79,7 @@ void waits_prepare(void)
 		MUST(setsockopt(waiter->socket[0], SOL_SOCKET, SO_RCVTIMEO, &limit,
 				sizeof(limit)) == 0);
 		waiter->epoll = epoll_of(waiter->pipe[0]);
+		MUST(syscall(SYS_io_setup, 1, &waiter->aio) == 0);
 	}
 	MUST(pipe2(empty_pipe, O_CLOEXEC) == 0);
 	empty_epoll = epoll_of(empty_pipe[0]);
@@ -92,7 +114,7 @@ static long futex_wait(int *word, int value, const struct timespec *limit)
 	})
 
 /* Nobody comes: the call says so, and not before its time. */
-static void in_vain(unsigned way)
+static void in_vain(const struct waiter *self, unsigned way)
 {
 	struct timespec limit = in_ms(VAIN_MS);
 	struct timeval short_limit = { 0, VAIN_MS * 1000 };
@@ -104,7 +126,7 @@ static void in_vain(unsigned way)
 	fd_set set;
 	int nothing = 0;
 
-	switch (way % 8) {
+	switch (way % 9) {
 	case 0:
 		MUST(nanosleep(&limit, NULL) == 0);
 		break;
@@ -130,6 +152,9 @@ static void in_vain(unsigned way)
 	case 6:
 		MUST(futex_wait(&nothing, 0, &limit) == -1 && errno == ETIMEDOUT);
 		break;
+	case 7:
+		MUST(AGAIN(aio_get(self->aio, &limit)) == 0);
+		break;
 	default:
 		MUST(clock_nanosleep(CLOCK_MONOTONIC, 0, &limit, NULL) == 0);
 	}
@@ -154,7 +179,7 @@ static void brought(struct waiter *self, unsigned way)
 	char c = 0;
 	int word;
 
-	switch (way % 7) {
+	switch (way % 8) {
 	case 0:
 		break;
 	case 1:
@@ -176,6 +201,10 @@ static void brought(struct waiter *self, unsigned way)
 		self->waits_for_signal = 1;
 		MUST(AGAIN(sigtimedwait(&signals, NULL, &limit)) == SIGUSR2);
 		return;
+	case 6:
+		aio_ask(self);
+		MUST(AGAIN(aio_get(self->aio, &limit)) == 1);
+		break;
 	default:
 		word = __atomic_load_n(&self->futex, __ATOMIC_SEQ_CST);
 		while (__atomic_load_n(&self->futex, __ATOMIC_SEQ_CST) == word)
@@ -189,8 +218,8 @@ void waiting_step(struct role *self)
 {
 	unsigned way = next_random(self);
 
-	in_vain(way);
-	brought(self->data, way / 8);
+	in_vain(self->data, way);
+	brought(self->data, way / 9);
 }
 
 static int unread(int fd)
