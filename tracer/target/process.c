@@ -28,6 +28,8 @@
 	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |              \
 	 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESYSGOOD)
 
+#define SEIZE_TRIES 5
+
 static int do_ptrace(int request, pid_t tid, unsigned long address, unsigned long data)
 {
 	return ptrace(request, tid, address, data) ? -errno : 0;
@@ -198,12 +200,27 @@ void process_destroy(struct targets *targets, struct process *process)
 
 /* SEIZE answers EPERM also for a thread that is about to be reaped, and for one that the
  * kernel has seized for us since its creator was; that one's first stop will tell of it. */
-static bool needs_no_seize(pid_t pid, pid_t tid)
+static bool needs_no_seize(pid_t tid)
 {
-	char state = procfs_state(pid, tid);
+	char state = procfs_state(tid, tid);
 
 	return !state || state == 'Z' || state == 'X' ||
 	       procfs_status_number(tid, "TracerPid") == getpid();
+}
+
+/* While another thread execs, the first one is refused as it is dead, and is that thread by the time
+ * one looks: only who is refused again and again may not be traced. */
+static int seize(pid_t tid)
+{
+	int error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
+
+	for (int i = 0; i < SEIZE_TRIES && error == -EPERM; i++) {
+		if (needs_no_seize(tid))
+			return -ESRCH;
+		usleep(1000);
+		error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
+	}
+	return error;
 }
 
 /* 0 also for a thread that is gone. */
@@ -211,9 +228,9 @@ static int seize_thread(struct targets *targets, struct process *process, pid_t 
 			size_t *added)
 {
 	struct thread *thread;
-	int error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
+	int error = seize(tid);
 
-	if (error == -ESRCH || (error == -EPERM && needs_no_seize(process->pid, tid)))
+	if (error == -ESRCH)
 		return 0;
 	if (error)
 		return error;

@@ -151,3 +151,92 @@ def test_programs_with_capabilities():
 
 def test_set_id_programs_traced_by_root():
     check_privileged("set-id")
+
+
+# Processes that come and go
+
+def forks(way, rounds):
+    target = Target(build("forks.c", "-pthread"), way, str(rounds))
+    target.expect("ready")
+    return target
+
+
+def check_forks(way, rounds, *options):
+    """Traced over all of it."""
+    target = forks(way, rounds)
+    with unharmed(target.pid, loads=True):
+        trace = Trace(["-p", str(target.pid), "-q", *options], json_report=False)
+        until(lambda: not untraced(target.pid), "attached")
+        target.go()
+        target.expect("done")
+        equal(trace.stop().status, 0, "exit status")
+    target.finish()
+
+
+def check_cycles(way, rounds, *options):
+    """Attached to and let go of while it is at it."""
+    target = forks(way, rounds)
+    target.go()
+    with unharmed(target.pid, loads=True):
+        for i in range(CYCLES):
+            report = Trace(["-p", str(target.pid), "-q", "-d", f"0.{i % 3}3", *options],
+                           json_report=False).wait(WAIT_S)
+            # An exec may come between the look at the program and the hold.
+            assert report.status == 0 or way == "execs" and str(target.pid) in report.stderr, \
+                report.stderr
+        target.expect("done", 2 * WAIT_S)
+    target.finish()
+
+
+def test_fork_storm():
+    check_forks("storm", 40)
+    check_cycles("storm", 300)
+
+
+def test_fork_storm_followed():
+    check_forks("storm", 15, "-f")
+    check_cycles("storm", 100, "-f")
+
+
+def test_prefork_server():
+    check_forks("prefork", 80)
+    check_cycles("prefork", 200)
+
+
+def test_prefork_server_followed():
+    check_forks("prefork", 40, "-f")
+    check_cycles("prefork", 150, "-f")
+
+
+def test_execs_out_of_any_thread():
+    check_forks("execs", 30)
+    check_cycles("execs", 150)
+
+
+def test_execs_followed():
+    check_forks("execs", 30, "-f")
+    check_cycles("execs", 150, "-f")
+
+
+def check_daemon(*options):
+    target = forks("daemon", 2000)
+    trace = Trace(["-p", str(target.pid), "-q", *options], json_report=False)
+    until(lambda: not untraced(target.pid), "attached")
+    target.go()
+    daemon = int(target.expect("daemon").split()[1])
+    equal(target.process.wait(WAIT_S), 0, "end of the first process")
+    target.expect("done", 2 * WAIT_S)
+    with unharmed(daemon, loads=True):
+        if options:
+            trace.process.send_signal(signal.SIGINT)
+        equal(trace.wait(WAIT_S).status, 0, "exit status")
+    target.go()
+    target.expect("correct")
+
+
+def test_daemon():
+    check_daemon()
+
+
+def test_daemon_followed():
+    check_daemon("-f")
