@@ -49,3 +49,35 @@ def test_folded():
     lines = read("folded").splitlines()
     equal(len(lines), 1, f"lines of {lines}")
     assert not CONTROL.search(lines[0]), lines
+
+
+LONG = 1 << 20
+
+
+def long_program():
+    """A function and a source file with names of a megabyte, broken characters among them."""
+    function = b"evil" + b"\x1b[2J\xff\xc3(" * 4 + b"x" * LONG
+    with open("names", "wb") as file:
+        file.write(b"evil " + function + b"\n")
+    with open("long.c", "w") as file:
+        file.write(f'#line 1 "{"y" * LONG}.c"\n')
+        file.write(read(source("inert.c")))
+    run("cc", "-g", "-O1", "-c", "-o", "long.o", "-I", COMMON, "long.c")
+    run("objcopy", "--strip-debug", "--redefine-syms=names", "long.o", "symbol.o")
+    run("cc", "-o", "long-symbol", "symbol.o")
+    run("cc", "-o", "long-file", "long.o")
+    return [os.path.abspath(name) for name in ("long-symbol", "long-file")]
+
+
+def test_long_names():
+    """In each format, whole or cut short, but what it claims to be; and a report one can read."""
+    for program in long_program():
+        report = check(Trace(["--format", "folded:folded", "--", program]).wait())
+        equal(report.status, 0, "exit status")
+        equal(len(report.sites), 1, "sites")
+        equal(functions(report.sites[0])[0][:4], "evil", "function")
+        lines = read("folded").splitlines()
+        equal(len(lines), 1, "folded lines")
+        assert not CONTROL.search(lines[0]), lines[0][:200]
+        assert re.fullmatch(r".+ \d+", lines[0]), lines[0][-50:]
+        assert max(map(len, report.stdout.splitlines())) < 5000, "lines too long to be read"
