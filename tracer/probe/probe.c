@@ -560,17 +560,29 @@ void probe_tick(struct probe *probe)
 		look_again(probe);
 }
 
+/* Its return is the next stop, and not far. */
+static bool may_measure(const struct probe *probe, uint32_t function, uint64_t now_ns)
+{
+	return probe->functions.items[function].kind->call == CALL_ALLOC &&
+	       standstill_wants_switch(&probe->process->standstill, now_ns);
+}
+
 static void handle(struct probe *probe, struct thread *thread, arch_regs *regs,
 		   const struct breakpoint *breakpoint)
 {
 	uint64_t arrived_ns = clock_ns();
 
+	if (breakpoint->roles & (BREAKPOINT_SITE | BREAKPOINT_RETURN))
+		thread_switch_measured(thread);
 	if (breakpoint->roles & BREAKPOINT_SITE)
 		trap_return(probe, thread, regs, regs->rsp - sizeof(taddr_t), arrived_ns);
 	if (breakpoint->roles & BREAKPOINT_RETURN)
 		trap_return(probe, thread, regs, regs->rsp, arrived_ns);
 	if (breakpoint->roles & BREAKPOINT_ENTRY)
 		trap_entry(probe, thread, regs, breakpoint->function, arrived_ns);
+	if (breakpoint->roles & BREAKPOINT_ENTRY &&
+	    may_measure(probe, breakpoint->function, arrived_ns))
+		thread_measure_switch(thread);
 	(void)breakpoint_pass(breakpoint, thread, regs);
 	probe->stats.stops++;
 	probe->stats.handling_ns += clock_ns() - arrived_ns;

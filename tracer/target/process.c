@@ -475,6 +475,7 @@ static void queue_fill(struct targets *targets)
 		if (!look(&info, 0))
 			return;
 	}
+	targets->queue_ns = clock_ns();
 	do {
 		if (is_delivery(targets, &info) && info.si_pid != targets->peeked) {
 			if (targets->queue_nr)
@@ -523,7 +524,57 @@ static bool has_message(enum stop_kind kind)
 	return kind == STOP_CLONE || kind == STOP_FORK || kind == STOP_VFORK || kind == STOP_EXEC;
 }
 
-static void describe(struct thread *thread, int status, struct stop *out)
+/* A thread that waits in a system call has nothing to lose by our INTERRUPT. */
+static bool loses_time(const struct thread *thread)
+{
+	arch_regs regs;
+
+	return thread->stopped_by != STOP_EVENT ||
+	       (!thread_get_regs(thread, &regs) && !arch_is_in_call(&regs));
+}
+
+/* It may have been let go, and stopped again, since the queue was filled. */
+static void begin_stop(struct thread *thread, uint64_t queue_ns)
+{
+	uint64_t now_ns = queue_ns > thread->resumed_ns ? queue_ns : thread->resumed_ns;
+
+	thread->stopped_ns = loses_time(thread) ? now_ns : 0;
+	thread->measured = thread->to_be_measured && thread->stopped_by == STOP_TRAP;
+	thread->to_be_measured = false;
+	if (!thread->measured)
+		return;
+	thread->last_switch.took_ns = now_ns - thread->resumed_ns;
+	thread->last_switch.cpu_ns = procfs_cpu_ns(thread->tid, thread->tid) -
+				     thread->last_switch.cpu_ns;
+}
+
+/* Before it is let go: it may have a turn before that call returns to us. */
+static void end_stop(struct thread *thread)
+{
+	if (thread->to_be_measured)
+		thread->last_switch.cpu_ns = procfs_cpu_ns(thread->tid, thread->tid);
+	thread->measured = false;
+	thread->resumed_ns = clock_ns();
+	if (thread->process && thread->stopped_ns)
+		standstill_add_stop(&thread->process->standstill,
+				    thread->resumed_ns - thread->stopped_ns);
+	thread->stopped_ns = 0;
+}
+
+void thread_measure_switch(struct thread *thread)
+{
+	thread->to_be_measured = true;
+}
+
+void thread_switch_measured(struct thread *thread)
+{
+	if (thread->measured && thread->process)
+		standstill_add_switch(&thread->process->standstill, &thread->last_switch,
+				      thread->stopped_ns);
+	thread->measured = false;
+}
+
+static void describe(struct thread *thread, int status, uint64_t queue_ns, struct stop *out)
 {
 	out->thread = thread;
 	out->kind = stop_decode(status, &out->value);
@@ -532,6 +583,8 @@ static void describe(struct thread *thread, int status, struct stop *out)
 		*out = (struct stop){ .kind = STOP_NONE }; /* its end will be told, too */
 	thread->stopped_by = out->kind;
 	thread->group_stopped = out->kind == STOP_GROUP;
+	if (thread->stopped)
+		begin_stop(thread, queue_ns);
 }
 
 void targets_next(struct targets *targets, struct stop *out)
@@ -557,7 +610,7 @@ void targets_next(struct targets *targets, struct stop *out)
 	else if (!thread->process)
 		thread->first_status = status;
 	else
-		describe(thread, status, out);
+		describe(thread, status, targets->queue_ns, out);
 }
 
 void thread_resume(struct thread *thread, int signal)
@@ -579,6 +632,7 @@ void thread_push_on(struct thread *thread)
 	int request = thread->group_stopped ? PTRACE_LISTEN
 		      : thread->calls_watched ? PTRACE_SYSCALL : PTRACE_CONT;
 
+	end_stop(thread);
 	thread->held = false;
 	thread->stopped = false;
 	/* ESRCH: killed meanwhile, which waitpid will tell. */
@@ -639,6 +693,26 @@ int thread_suspend_seccomp(const struct thread *thread, bool suspend)
 {
 	return do_ptrace(PTRACE_SETOPTIONS, thread->tid, 0,
 			 SEIZE_OPTIONS | (suspend ? PTRACE_O_SUSPEND_SECCOMP : 0));
+}
+
+uint64_t process_cpu_ns(const struct process *process)
+{
+	struct timespec time;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(process->pid, &clock) || clock_gettime(clock, &time))
+		return 0;
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+void process_count_stops(struct process *process)
+{
+	uint64_t now_ns = clock_ns();
+
+	process->standstill.held_ns = process->standstill.nr_stops = 0;
+	for (size_t i = 0; i < process->threads.nr; i++)
+		if (process->threads.items[i]->stopped_ns)
+			process->threads.items[i]->stopped_ns = now_ns;
 }
 
 bool thread_trap_pending(const struct thread *thread)

@@ -22,6 +22,7 @@
 
 #include "../arch/arch.h"
 #include "memory.h"
+#include "standstill.h"
 #include "stop.h"
 
 struct calls;
@@ -42,6 +43,10 @@ struct thread {
 	int first_status;		/* while process is NULL */
 	uint64_t stray_since_ns;	/* likewise */
 	struct calls *calls;		/* the probe's: calls under way */
+	uint64_t stopped_ns;		/* clock_ns() of its stop; 0: that does not count */
+	uint64_t resumed_ns;		/* likewise of the end of the last one */
+	bool to_be_measured, measured;	/* thread_measure_switch(); what it found is in: */
+	struct standstill_switch last_switch;
 	struct thread *next;
 };
 
@@ -54,6 +59,7 @@ struct process {
 	} threads;
 	bool holding;
 	bool launched;		/* our child */
+	struct standstill standstill;
 	struct process *parent;	/* this is a fork child that still has its parent's patches */
 	bool clean;		/* ... had: they are gone */
 	void *run;		/* the owner's */
@@ -88,6 +94,7 @@ struct targets {
 		int status;
 	} queue[TARGETS_QUEUE];
 	unsigned queue_first, queue_nr;
+	uint64_t queue_ns;	/* clock_ns() when the first of them was taken */
 	pid_t peeked;		/* the last stop that was looked at, not taken */
 	/* The last that ended before their creator's event was handled: claimed no more. */
 	pid_t gone[TARGETS_GONE];
@@ -145,6 +152,10 @@ void thread_forget(struct targets *targets, struct thread *thread);
 void thread_restart_call(const struct thread *thread);
 /* It is about to exit: it will not run user code again, nor serve as a way to the memory. */
 void thread_exiting(struct thread *thread);
+/* What the switches of its next stop take is to be measured: it is in a stop now, and will do
+ * nearly nothing before the next one.  There, whether that is so can be told; if so, it counts. */
+void thread_measure_switch(struct thread *thread);
+void thread_switch_measured(struct thread *thread);
 /* All threads but one are gone: an exec. */
 void process_forget_others(struct targets *targets, struct process *process, pid_t tid);
 /* 1: they share their memory; 0: they do not; -errno: the kernel cannot tell. */
@@ -174,6 +185,10 @@ void process_hold_again(struct process *process);
  * reach user code unseen. */
 bool process_all_held(const struct process *process, bool accept_parked);
 void process_release(struct process *process);
+/* From now on stops count in process->standstill: those at hand with what is to come of them. */
+void process_count_stops(struct process *process);
+/* Processor time of all its threads, those that have ended included; 0 if unknown. */
+uint64_t process_cpu_ns(const struct process *process);
 /* Lets every thread go that is held; any other one is marked as leaving. */
 void process_detach(struct targets *targets, struct process *process);
 

@@ -77,6 +77,16 @@ int procfs_last_cpu(pid_t pid, pid_t tid)
 	return field ? atoi(field) : -1;
 }
 
+/* schedstat: time on a processor, time waiting for one, number of turns.  Without
+ * CONFIG_SCHED_INFO they are 0. */
+uint64_t procfs_cpu_ns(pid_t pid, pid_t tid)
+{
+	char buffer[128], path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+	return read_file(path, buffer, sizeof(buffer)) > 0 ? strtoull(buffer, NULL, 10) : 0;
+}
+
 static const char *status_value(const char *path, const char *key, char *buffer, size_t bytes)
 {
 	char pattern[32];

@@ -25,6 +25,8 @@ bool procfs_signal_pending(pid_t pid, pid_t tid, int signal);
 bool procfs_signal_deliverable(pid_t tid);
 /* The processor on which a thread last ran; -1 if unknown. */
 int procfs_last_cpu(pid_t pid, pid_t tid);
+/* Processor time that a thread has had; 0 if unknown. */
+uint64_t procfs_cpu_ns(pid_t pid, pid_t tid);
 /* A number from /proc/PID/status, by its key ("Tgid", "PPid", "TracerPid"); -1 if unknown. */
 long procfs_status_number(pid_t pid, const char *key);
 /* It has this capability, of <linux/capability.h>, in its user namespace. */

@@ -105,6 +105,12 @@ static inline bool arch_begins_exec(const arch_regs *regs, struct arch_exec *out
 	return true;
 }
 
+/* Stopped in a system call, or on its way out of one. */
+static inline bool arch_is_in_call(const arch_regs *regs)
+{
+	return (int64_t)regs->orig_rax >= 0;
+}
+
 /* Back to the syscall instruction, two bytes long. */
 static inline void arch_call_again(arch_regs *regs)
 {
