@@ -9,15 +9,19 @@ static void a_full_ring(void **state)
 {
 	struct agent_shared *shared = agent_state.shared;
 	struct agent_ring *ring = &shared->rings[RING];
-	uint64_t room = AGENT_RING_RECORDS - AGENT_RING_MARGIN, start;
+	uint64_t room = AGENT_RING_RECORDS - AGENT_RING_MARGIN, start, waited;
 
+	shared->waited_cycles = 0;
 	for (uint64_t i = 0; i < room; i++)
 		stubs[FREE](DEAD_BLOCK, 0, 0, 0);
 	assert_int_equal(ring->claimed - ring->taken, room);
 	assert_int_equal(shared->dropped, 0);
+	assert_int_equal(shared->waited_cycles, 0);
 	start = __builtin_ia32_rdtsc();
 	stubs[FREE](DEAD_BLOCK, 0, 0, 0);
 	assert_true(__builtin_ia32_rdtsc() - start >= agent_state.wait_cycles);
+	waited = shared->waited_cycles;
+	assert_true(waited && waited <= __builtin_ia32_rdtsc() - start);
 	assert_int_equal(shared->dropped, 1);
 	assert_int_equal(shared->stalled_ns, shared->now_ns);
 	start = __builtin_ia32_rdtsc();
@@ -25,6 +29,7 @@ static void a_full_ring(void **state)
 		stubs[FREE](DEAD_BLOCK, 0, 0, 0);
 	assert_true(__builtin_ia32_rdtsc() - start < agent_state.wait_cycles * 50);
 	assert_int_equal(shared->dropped, 101);
+	assert_int_equal(shared->waited_cycles, waited);
 	/* Other rings have room, but whoever waited in vain spares all. */
 	shared->now_ns++;
 	stubs[FREE](DEAD_BLOCK + (1 << 26), 0, 0, 0);

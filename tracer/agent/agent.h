@@ -153,6 +153,8 @@ struct agent_shared {
 	uint64_t unread;		/* stacks cut short, since they lie on no stack known */
 	uint32_t loader_requests;	/* calls of _dl_debug_state so far */
 	uint32_t nr_nodes;		/* claimed, from AGENT_FIRST_NODE on */
+	uint64_t waited_cycles;		/* TSC cycles of all threads on a processor that waited for room
+					 * in a ring, or for the tracer's look at the modules */
 
 	struct agent_ring rings[AGENT_RINGS];
 	struct agent_stack stacks[AGENT_THREADS];	/* written by the tracer */

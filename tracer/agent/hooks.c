@@ -311,7 +311,7 @@ uint32_t agent_loader(const struct agent_registers *regs, const struct agent_fun
 		      uint64_t fp)
 {
 	uint64_t start = agent_cycles(), moved = start, cycles = start;
-	uint64_t wait = agent_state.wait_cycles, now;
+	uint64_t wait = agent_state.wait_cycles, waited = 0, now;
 	struct agent_shared *shared = agent_state.shared;
 	uint32_t request;
 
@@ -322,13 +322,13 @@ uint32_t agent_loader(const struct agent_registers *regs, const struct agent_fun
 	/* Switched off: the tracer is leaving, and waits for us. */
 	while (!is_done(request) && agent_load(&agent_state.enabled) &&
 	       cycles - moved < STILL_WAITS * wait && cycles - start < LONGEST_WAITS * wait) {
-		__builtin_ia32_pause();
-		cycles = agent_cycles();
+		waited += agent_turn(&cycles);
 		if (agent_load(&shared->now_ns) != now) {
 			now = agent_load(&shared->now_ns);
 			moved = cycles;
 		}
 	}
+	agent_note_wait(waited);
 	if (!is_done(request) && agent_load(&agent_state.enabled)) {
 		agent_drop();
 		agent_store(&shared->stalled_ns, now);

@@ -42,20 +42,23 @@ static uint64_t longest_wait(void)
 static __attribute__((noinline)) bool wait_for_room(struct agent_ring *ring)
 {
 	struct agent_shared *shared = agent_state.shared;
-	uint64_t start;
+	uint64_t start, cycles, waited = 0;
+	bool is_room = look_again(ring);
 
-	if (look_again(ring))
+	if (is_room)
 		return true;
 	start = wait_start(shared);
+	cycles = agent_cycles();
 	/* Signed: the clock may be read before the start that another thread has just written. */
-	while (!agent_is_forsaken() &&
-	       (int64_t)(agent_cycles() - start) < (int64_t)longest_wait()) {
-		__builtin_ia32_pause();
-		if (look_again(ring))
-			return true;
+	while (!is_room && !agent_is_forsaken() &&
+	       (int64_t)(cycles - start) < (int64_t)longest_wait()) {
+		waited += agent_turn(&cycles);
+		is_room = look_again(ring);
 	}
-	agent_store(&shared->stalled_ns, agent_load(&shared->now_ns));
-	return false;
+	agent_note_wait(waited);
+	if (!is_room)
+		agent_store(&shared->stalled_ns, agent_load(&shared->now_ns));
+	return is_room;
 }
 
 /* NULL: there is no room. */

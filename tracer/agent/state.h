@@ -38,6 +38,22 @@ static inline uint64_t agent_cycles(void)
 	return __builtin_ia32_rdtsc();
 }
 
+/* One turn of a loop that waits; *last: agent_cycles() of the last one.  Returns what it took, but
+ * 0 where somebody else has had the processor: no turn takes 16 us. */
+static inline uint64_t agent_turn(uint64_t *last)
+{
+	uint64_t before = *last;
+
+	__builtin_ia32_pause();
+	*last = agent_cycles();
+	return *last - before < agent_state.wait_cycles / 64 ? *last - before : 0;
+}
+
+static inline void agent_note_wait(uint64_t cycles)
+{
+	agent_add(&agent_state.shared->waited_cycles, cycles);
+}
+
 static inline void agent_drop(void)
 {
 	agent_add(&agent_state.shared->dropped, 1);

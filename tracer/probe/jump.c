@@ -173,6 +173,7 @@ static int map_implant(struct jump *jump, struct inject *inject, const struct ma
 
 	if (jump->implant.whole)
 		return 0;
+	jump->cycles_per_ms = settings.wait_cycles;
 	/* Who carried the calls was killed, but not the process. */
 	error = implant_remove(&jump->implant, inject);
 	if (error)

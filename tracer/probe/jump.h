@@ -66,6 +66,7 @@ struct jump {
 	struct agent_inventory *inventory;
 	int64_t *gaps;			/* of samples; NULL: none are drawn */
 	uint64_t began_ns, began_cycles;
+	uint64_t cycles_per_ms;		/* once it is injected */
 };
 
 /* One that a tracer which was killed has left behind: -ENOENT: there is none.  It can do nothing
@@ -133,6 +134,9 @@ void jump_unlock(struct jump *jump);
 
 /* No thread will record any more: takes the last records, and ends the consumers. */
 void jump_finish(struct jump *jump);
+
+/* How long threads have waited in the agent, all together: in ns, about. */
+uint64_t jump_waited_ns(const struct jump *jump);
 
 /* Events that are lost. */
 uint64_t jump_dropped(const struct jump *jump);

@@ -202,6 +202,14 @@ void jump_finish(struct jump *jump)
 	}
 }
 
+uint64_t jump_waited_ns(const struct jump *jump)
+{
+	uint64_t cycles = __atomic_load_n(&jump->implant.shared->waited_cycles, __ATOMIC_RELAXED);
+
+	return jump->cycles_per_ms ? (uint64_t)((double)cycles * 1e6 / (double)jump->cycles_per_ms)
+				   : 0;
+}
+
 uint64_t jump_dropped(const struct jump *jump)
 {
 	uint64_t dropped = jump->implant.shared->dropped;

@@ -678,8 +678,10 @@ static void forget_calls(struct process *process)
 void probe_rest(struct probe *probe)
 {
 	probe_finish(probe);
-	if (probe->jump)
+	if (probe->jump) {
 		probe->stats.dropped += jump_dropped(probe->jump);
+		probe->stats.waited_ns += jump_waited_ns(probe->jump);
+	}
 	jump_destroy(probe->jump);
 	probe->jump = NULL;
 	probe->has_loader = probe->wants_hold = false;
@@ -712,6 +714,11 @@ uint64_t probe_dropped(const struct probe *probe)
 {
 	return probe->stats.missed + probe->stats.dropped +
 	       (probe->jump ? jump_dropped(probe->jump) : 0);
+}
+
+uint64_t probe_waited_ns(const struct probe *probe)
+{
+	return probe->stats.waited_ns + (probe->jump ? jump_waited_ns(probe->jump) : 0);
 }
 
 uint64_t probe_memory_bytes(const struct probe *probe)

@@ -72,6 +72,7 @@ struct probe_stats {
 	uint64_t complex_walks;		/* of them, by libunwind for want of a rule */
 	uint64_t lost_walks;		/* of them, that ended before the outermost frame */
 	uint64_t dropped;		/* events lost before the last probe_rest() */
+	uint64_t waited_ns;		/* in the agent before the last probe_rest(): jump_waited_ns() */
 	uint64_t missed;		/* calls whose end could not be watched */
 	uint64_t unarmed;		/* functions that could not be probed */
 	uint64_t unsampled;		/* functions that sampling leaves alone: they may throw */
@@ -158,5 +159,7 @@ void probe_finish(struct probe *probe);
 uint64_t probe_memory_bytes(const struct probe *probe);
 /* Events that are known to be lost. */
 uint64_t probe_dropped(const struct probe *probe);
+/* How long threads have waited in our code, all together. */
+uint64_t probe_waited_ns(const struct probe *probe);
 
 #endif
