@@ -284,8 +284,10 @@ static void on_exiting(struct thread *thread)
 {
 	struct run *run = thread->process->run;
 
-	if (run)
+	if (run) {
 		run_note_memory(run);
+		run_measure(run);
+	}
 	if (run && run->probe)
 		probe_thread_ends(run->probe, thread);
 	thread_exiting(thread);

@@ -79,7 +79,8 @@ void progress_begin(const struct trace *trace)
 }
 
 struct sums {
-	uint64_t allocs, live_bytes, handling_ns;
+	uint64_t allocs, live_bytes;
+	struct overhead_sums overhead;
 	size_t growing;
 };
 
@@ -106,10 +107,22 @@ static struct sums sum_up(const struct trace *trace)
 		for (unsigned h = 0; h < run->nr_heaps; h++)
 			add_heap(&sums, &run->heaps[h]);
 		probe_unlock(run->probe);
-		if (run->probe && !run->over)
-			sums.handling_ns += run->past.handling_ns + run->probe->stats.handling_ns;
+		sums.overhead.stopped_ns += run->overhead.sums.stopped_ns;
+		sums.overhead.ran_ns += run->overhead.sums.ran_ns;
 	}
 	return sums;
+}
+
+/* In per cent, since the last time. */
+static double take_overhead(struct trace *trace, const struct overhead_sums *now)
+{
+	const struct overhead_sums recent = {
+		.stopped_ns = now->stopped_ns - trace->last_overhead.stopped_ns,
+		.ran_ns = now->ran_ns - trace->last_overhead.ran_ns,
+	};
+
+	trace->last_overhead = *now;
+	return (double)overhead_ppm(&recent) / 10000;
 }
 
 /* The log goes there. */
@@ -141,15 +154,13 @@ void progress_update(struct trace *trace, uint64_t now_ns)
 		format_time(total + 4, sizeof(total) - 4, trace->options->duration_ns);
 	}
 	message_progress("%s%s  %" PRIu64 " allocs (%.0f/s)  in use +%.1f MiB  %zu place%s "
-			 "growing  handling %.1f %%",
+			 "growing  overhead %.1f %%",
 			 elapsed, total, sums.allocs,
 			 (double)(sums.allocs - trace->last_allocs) * 1e9 / (double)since_ns,
 			 (double)sums.live_bytes / 1048576, sums.growing,
 			 sums.growing == 1 ? "" : "s",
-			 (double)(sums.handling_ns - trace->last_handling_ns) * 100 /
-				 (double)since_ns);
+			 take_overhead(trace, &sums.overhead));
 	trace->last_allocs = sums.allocs;
-	trace->last_handling_ns = sums.handling_ns;
 }
 
 void progress_detached(const struct trace *trace)

@@ -270,6 +270,39 @@ const char *run_why_nothing(const struct run *run)
 	       "stripped (see --debug-dir) or have other names (see --alloc and --free)";
 }
 
+static void read_overhead(const struct run *run, struct overhead_reading *out)
+{
+	const struct standstill *standstill = &run->process->standstill;
+
+	*out = (struct overhead_reading){
+		.at_ns = clock_ns(),
+		.held_ns = standstill->held_ns, .nr_stops = standstill->nr_stops,
+		.usual = standstill_usual_switch(standstill),
+		.waited_ns = run->past.waited_ns + (run->probe ? probe_waited_ns(run->probe) : 0),
+		.cpu_ns = process_cpu_ns(run->process),
+	};
+}
+
+static void begin_overhead(struct run *run)
+{
+	struct overhead_reading first;
+
+	process_count_stops(run->process);
+	read_overhead(run, &first);
+	overhead_begin(&run->overhead, (unsigned)sysconf(_SC_NPROCESSORS_ONLN), &first);
+}
+
+void run_measure(struct run *run)
+{
+	struct overhead_reading reading;
+
+	if (!run->begun || run->process->ended)
+		return;
+	read_overhead(run, &reading);
+	if (reading.cpu_ns) /* else nothing can be said */
+		overhead_note(&run->overhead, &reading);
+}
+
 /* Once only: after an exec the time goes on. */
 static void begin(struct run *run)
 {
@@ -278,6 +311,7 @@ static void begin(struct run *run)
 	clock_gettime(CLOCK_REALTIME, &run->facts.started);
 	run->facts.rss_start_bytes = procfs_rss_bytes(run->process->pid);
 	run->facts.rss_end_bytes = run->facts.rss_start_bytes;
+	begin_overhead(run);
 	run->begun = true;
 }
 
@@ -343,8 +377,10 @@ int run_restart(struct run *run)
 	pid_t tid = run->process->pid;
 	int error = 0;
 
-	if (run->probe)
+	if (run->probe) {
 		add_stats(&run->past, &run->probe->stats);
+		run->past.waited_ns += probe_waited_ns(run->probe);
+	}
 	run->past.missed = run->past.unarmed = run->past.unsampled = 0; /* of a map that is gone too */
 	forget_functions(run);
 	probe_destroy(run->probe);
@@ -380,6 +416,7 @@ static void heaps_tick(struct run *run, uint64_t now_ns)
 void run_tick(struct run *run, uint64_t now_ns)
 {
 	run_note_memory(run);
+	run_measure(run);
 	/* It may have begun since the tick: a fork child, while the switch was turned. */
 	if (!run->watching || now_ns < run->epoch_ns)
 		return;
@@ -537,13 +574,24 @@ int run_wake(struct run *run)
 	return error;
 }
 
+static void note_overhead(struct run *run)
+{
+	run->facts.overhead = (struct run_overhead){
+		.stopped_ns = run->overhead.sums.stopped_ns,
+		.ran_ns = run->overhead.sums.ran_ns,
+		.share_ppm = overhead_ppm(&run->overhead.sums),
+	};
+}
+
 int run_finish(struct run *run)
 {
 	int error = 0;
 
+	run_measure(run);
 	run->over = true;
 	run->facts.duration_ns = run->watching ? since_epoch(run) : run->rested_ns;
 	run->facts.ended_unwatched = !run->watching;
+	note_overhead(run);
 	note_end(run);
 	if (run->probe && run->watching) {
 		probe_finish(run->probe);

@@ -11,6 +11,7 @@
 #include "heap/heap.h"
 #include "logs.h"
 #include "options.h"
+#include "overhead.h"
 #include "probe/probe.h"
 #include "report/run_facts.h"
 #include "target/files.h"
@@ -26,6 +27,7 @@ struct run {
 	unsigned nr_heaps;
 	struct logs logs;
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
+	struct overhead overhead;
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;
 	bool unstarted;			/* it stands before the first instruction of its program */
@@ -77,6 +79,9 @@ int run_restart(struct run *run);
 
 /* The process's memory as it is now, without what is ours. */
 void run_note_memory(struct run *run);
+
+/* What the trace has cost the process up to now. */
+void run_measure(struct run *run);
 
 /* Now and then. */
 void run_tick(struct run *run, uint64_t now_ns);

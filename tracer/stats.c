@@ -14,10 +14,17 @@ static double per(uint64_t sum, uint64_t nr)
 
 static void print_run(const struct run *run)
 {
+	const struct standstill_switch *usual = &run->overhead.last.usual;
+	const struct overhead_sums *sums = &run->overhead.sums;
 	const struct probe_stats *stats = &run->past;
 
 	message_answer("pid %d: stops: %" PRIu64 ", each handled in %.1f us", run->facts.pid,
 		       stats->stops, per(stats->handling_ns, stats->stops) / 1000);
+	message_answer("pid %d: stopped for %.3f s, ran for %.3f s: %.1f %%; a stop switches in "
+		       "%.1f us, of them %.1f us its own", run->facts.pid,
+		       (double)sums->stopped_ns / 1e9, (double)sums->ran_ns / 1e9,
+		       overhead_ppm(sums) / 1e4, (double)usual->took_ns / 1e3,
+		       (double)usual->cpu_ns / 1e3);
 	message_answer("pid %d: stacks: %" PRIu64 " of %.1f frames; %" PRIu64
 		       " by libunwind for want of a rule, %" PRIu64 " not to the outermost frame",
 		       run->facts.pid, stats->walks, per(stats->frames, stats->walks),

@@ -29,7 +29,8 @@ struct trace {
 	int tick_ms;
 	volatile bool attention;	/* attach_serve() has something to do */
 	bool some_ended;	/* a process has, and its run is to be finished */
-	uint64_t last_progress_ns, last_allocs, last_handling_ns;	/* progress line */
+	uint64_t last_progress_ns, last_allocs;	/* progress line */
+	struct overhead_sums last_overhead;	/* likewise */
 };
 
 void trace_init(struct trace *trace, const struct options *options,

@@ -143,6 +143,7 @@ static int setup(void **state)
 		.duration_ns = 12 * MS,
 		.stops = 8,
 		.stopped_ns = 40000,
+		.overhead = { .stopped_ns = 100000, .ran_ns = 3900000, .share_ppm = 25000 },
 		.functions = functions,
 		.nr_functions = 2,
 		.modules = modules,
@@ -257,7 +258,7 @@ static void text_of_the_three(void **state)
 "\n"
 "Traced   12.0 ms from 2026-11-23 02:10:04 UTC until its exit (status 0); 5 events: 0"
 " dropped, 0 missed frees\n"
-"Cost     8 stops, handled in 0.04 ms; engine break\n"
+"Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
 "\n"
 "HEAP SUMMARY:\n"
 "    in use at exit: 20 bytes in 1 blocks\n"
@@ -388,7 +389,8 @@ static void text_of_a_service(void **state)
 "         That is not yet a leak: nothing has looked whether anything still points to them.\n"
 "\n"
 "Traced   60.0 s from 2026-11-23 02:10:04 UTC; 17,980 events: 0 dropped, 0 missed frees\n"
-"Cost     paused 2.1 ms (attach), 1.8 ms (detach); 8 stops, handled in 0.04 ms;"
+"Cost     paused 2.1 ms (attach), 1.8 ms (detach); 8 stops, handled in 0.04 ms; stopped 2.5 % of its"
+" time;"
 " engine break\n"
 "Process  RSS 131.4 -> 133.7 MiB (+2.3 MiB); traced blocks in use 0.3 MiB\n"
 "\n"
@@ -685,8 +687,10 @@ static void json_of_the_three(void **state)
 "\"exe\":\"/home/u/three\",\"launched\":true,\"runtimes\":[],\"execs\":0,\"end\":\"exited\","
 "\"exit\":{\"code\":0}},"
 "\"run\":{\"engine\":\"break\",\"sample_bytes\":0,\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
-"\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,\"stops\":8,"
-"\"stopped_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,\"incomplete\":null,"
+"\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,"
+"\"overhead\":{\"share_ppm\":25000,\"stopped_ns\":100000,\"ran_ns\":3900000},"
+"\"stops\":8,\"stopped_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,"
+"\"incomplete\":null,"
 "\"truncated\":false,\"truncated_stacks\":0,\"unsampled_functions\":0,\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
 "{\"name\":\"realloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"}]},"
@@ -804,7 +808,7 @@ static void text_with_a_gap(void **state)
 " dropped, 0 missed frees\n"
 "         not watched from 5.0 ms to 6.0 ms (memleak = 0)\n"
 "         20 bytes in 1 block, live then, may have been freed: in no figure here\n"
-"Cost     8 stops, handled in 0.04 ms; engine break\n"
+"Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
 "\n"
 "HEAP SUMMARY:\n"
 "    in use at exit: 7 bytes in 1 blocks\n"

@@ -119,11 +119,18 @@ static json_t *gaps(const struct run_facts *facts)
 	return list;
 }
 
+static json_t *overhead(const struct run_overhead *overhead)
+{
+	return json_pack("{s:o, s:o, s:o}", "share_ppm", whole(overhead->share_ppm),
+			 "stopped_ns", whole(overhead->stopped_ns),
+			 "ran_ns", whole(overhead->ran_ns));
+}
+
 static json_t *run(const struct model *model)
 {
 	const struct run_facts *facts = model->facts;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b,"
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b,"
 			 " s:o, s:o, s:o}",
 			 "engine", text(facts->engine),
 			 "sample_bytes", whole(facts->sample_bytes), "started", started(facts),
@@ -131,6 +138,7 @@ static json_t *run(const struct model *model)
 			 "unwatched", gaps(facts),
 			 "attach_pause_ns", whole(facts->attach_pause_ns),
 			 "detach_pause_ns", whole(facts->detach_pause_ns),
+			 "overhead", overhead(&facts->overhead),
 			 "stops", whole(facts->stops), "stopped_ns", whole(facts->stopped_ns),
 			 "events", whole(model->totals.events),
 			 "dropped", whole(facts->dropped + model->totals.lost_events),

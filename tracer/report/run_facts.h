@@ -43,6 +43,12 @@ struct run_gap {
 	uint64_t from_ns, to_ns;
 };
 
+/* Sums over the threads: overhead.h. */
+struct run_overhead {
+	uint64_t stopped_ns, ran_ns;
+	uint32_t share_ppm;
+};
+
 struct run_facts {
 	pid_t pid;
 	char *const *command;		/* NULL terminated */
@@ -63,6 +69,7 @@ struct run_facts {
 	const struct run_gap *gaps;	/* in between */
 	size_t nr_gaps;
 	bool ended_unwatched;		/* nothing was watched after the duration */
+	struct run_overhead overhead;
 	uint64_t stops;			/* breakpoint stops */
 	uint64_t stopped_ns;		/* time the target's threads spent in them, estimated */
 	uint64_t dropped;		/* events known to be lost by the engine */

@@ -108,6 +108,17 @@ static void put_oddities(const struct text *text)
 			units_count(totals->truncated_stacks, "allocation").text);
 }
 
+/* Where there is nothing but the pauses that are told of, it would only confuse. */
+static void put_share(const struct text *text)
+{
+	const struct run_facts *facts = text->model->facts;
+	double share = facts->overhead.share_ppm / 10000.0;
+
+	if (facts->stops)
+		fprintf(text->out, share < 10 ? "stopped %.1f %% of its time; "
+					      : "stopped %.0f %% of its time; ", share);
+}
+
 static void put_cost(const struct text *text)
 {
 	const struct run_facts *facts = text->model->facts;
@@ -119,9 +130,10 @@ static void put_cost(const struct text *text)
 	if (facts->detach_pause_ns)
 		fprintf(text->out, "%s%s (detach); ", facts->attach_pause_ns ? "" : "paused ",
 			units_time(facts->detach_pause_ns).text);
-	fprintf(text->out, "%s, handled in %s; engine %s\n",
-		units_count(facts->stops, "stop").text, units_time(facts->stopped_ns).text,
-		facts->engine);
+	fprintf(text->out, "%s, handled in %s; ",
+		units_count(facts->stops, "stop").text, units_time(facts->stopped_ns).text);
+	put_share(text);
+	fprintf(text->out, "engine %s\n", facts->engine);
 }
 
 static void put_process(const struct text *text)
