@@ -56,6 +56,7 @@ _memtrace_value()	# option, what is typed of its value
 	--format) _memtrace_format "$2" ;;
 	--engine) _memtrace_words 'auto jump break' "$2" ;;
 	--sample) _memtrace_words '64K 512K 4M' "$2" ;;
+	--overhead) _memtrace_words '5 10 20' "$2" ;;
 	--unwinder) _memtrace_words 'rules libunwind' "$2" ;;
 	esac
 }
@@ -63,8 +64,8 @@ _memtrace_value()	# option, what is typed of its value
 _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
-		--stack-depth --config --engine --sample --alloc --free --unwinder --debug-dir --stats
-		--quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
+		--stack-depth --config --engine --sample --overhead --alloc --free --unwinder --debug-dir
+		--stats --quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
 }
 
 _memtrace_command()	# place of its first word
@@ -83,7 +84,7 @@ _memtrace_wants_value()
 {
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
-	--alloc | --free | --unwinder | --debug-dir | --config | --log-file)
+	--overhead | --alloc | --free | --unwinder | --debug-dir | --config | --log-file)
 		option=$1
 		;;
 	--*)

@@ -333,7 +333,7 @@ static int hold_for_patches(struct trace *trace, struct run *run)
 }
 
 /* Where a thread does not stop, nothing is changed, and it goes on being watched. */
-static bool rest(struct trace *trace, struct run *run)
+static bool rest(struct trace *trace, struct run *run, enum run_gap_reason reason)
 {
 	uint64_t pause_ns = run->facts.detach_pause_ns;
 	int error;
@@ -343,7 +343,7 @@ static bool rest(struct trace *trace, struct run *run)
 	if (!error) {
 		run->rested_ns = clock_ns() - run->epoch_ns; /* to leave may take a while */
 		take_out_patches(trace, run);
-		run_rest(run); /* also where it has ended since: that was not watched */
+		run_rest(run, reason); /* also where it has ended since: that was not watched */
 	}
 	process_release(run->process);
 	urgency_end();
@@ -368,9 +368,24 @@ static bool wake(struct trace *trace, struct run *run)
 
 bool attach_switch(struct trace *trace, struct run *run)
 {
-	if (run->over || run->process->ended || run->watching == trace->memleak.on)
+	if (run->over || run->process->ended)
 		return true;
-	return run->watching ? rest(trace, run) : wake(trace, run);
+	if (trace->memleak.on)
+		return run->watching || wake(trace, run);
+	if (run->watching)
+		return rest(trace, run, GAP_SWITCH);
+	run_leave_to_switch(run);
+	return true;
+}
+
+bool attach_pause(struct trace *trace, struct run *run)
+{
+	return rest(trace, run, GAP_OVERHEAD);
+}
+
+bool attach_go_on(struct trace *trace, struct run *run)
+{
+	return wake(trace, run);
 }
 
 static void detach_held(struct trace *trace, struct run *run)

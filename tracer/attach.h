@@ -21,6 +21,10 @@ void attach_serve(struct trace *trace);
  * False: it could not be done, and the user was told. */
 bool attach_switch(struct trace *trace, struct run *run);
 
+/* Nothing is watched for a while, as at memleak = 0, and then it is again.  Results as above. */
+bool attach_pause(struct trace *trace, struct run *run);
+bool attach_go_on(struct trace *trace, struct run *run);
+
 /* Restores every byte and lets every thread go; does nothing if the process has ended. */
 void detach_run(struct trace *trace, struct run *run);
 

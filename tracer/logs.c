@@ -158,14 +158,14 @@ static void note(struct logs *logs, enum line_kind kind, uint64_t now_ns)
 		stream_note(logs->streams[i], kind, now_ns);
 }
 
-void logs_rest(struct logs *logs, uint64_t now_ns)
+void logs_rest(struct logs *logs, uint64_t now_ns, enum run_gap_reason reason)
 {
-	note(logs, LINE_REST, now_ns);
+	note(logs, reason == GAP_SWITCH ? LINE_REST : LINE_PAUSE, now_ns);
 }
 
-void logs_wake(struct logs *logs, uint64_t now_ns)
+void logs_wake(struct logs *logs, uint64_t now_ns, enum run_gap_reason reason)
 {
-	note(logs, LINE_WAKE, now_ns);
+	note(logs, reason == GAP_SWITCH ? LINE_WAKE : LINE_PAUSE_END, now_ns);
 }
 
 void logs_restart(struct logs *logs, uint64_t now_ns)

@@ -35,8 +35,8 @@ void logs_event(struct logs *logs, const struct heap *heap, const struct event *
 		bool unknown);
 
 /* While no event comes. */
-void logs_rest(struct logs *logs, uint64_t now_ns);
-void logs_wake(struct logs *logs, uint64_t now_ns);
+void logs_rest(struct logs *logs, uint64_t now_ns, enum run_gap_reason reason);
+void logs_wake(struct logs *logs, uint64_t now_ns, enum run_gap_reason reason);
 void logs_restart(struct logs *logs, uint64_t now_ns);
 
 /* No event comes any more, the facts are complete. */

@@ -26,6 +26,7 @@ const struct option option_table[] = {
 	{ "follow-forks", no_argument, NULL, 'f' },
 	{ "engine", required_argument, NULL, OPTION_ENGINE },
 	{ "sample", required_argument, NULL, OPTION_SAMPLE },
+	{ "overhead", required_argument, NULL, OPTION_OVERHEAD },
 	{ "alloc", required_argument, NULL, OPTION_ALLOC },
 	{ "free", required_argument, NULL, OPTION_FREE },
 	{ "top", required_argument, NULL, 'n' },
@@ -175,6 +176,17 @@ static const char *set_sample(struct options *options, const char *value)
 	return NULL;
 }
 
+static const char *set_overhead(struct options *options, const char *value)
+{
+	char *end;
+	double percent = strtod(value, &end);
+
+	if (end == value || *end || !(percent >= 1 && percent <= 99))
+		return "a percentage from 1 to 99 is needed, such as 10";
+	options->overhead_ppm = (uint32_t)(percent * 10000 + 0.5);
+	return NULL;
+}
+
 static const char *add_debug_dir(struct options *options, const char *value)
 {
 	if (options->nr_debug_dirs == OPTIONS_MAX)
@@ -283,6 +295,7 @@ const char *option_set(struct options *options, int option, const char *value)
 	case 'c': options->config = value; return NULL;
 	case OPTION_ENGINE: return set_engine(options, value);
 	case OPTION_SAMPLE: return set_sample(options, value);
+	case OPTION_OVERHEAD: return set_overhead(options, value);
 	case OPTION_ALLOC: return add_function(options, value, false);
 	case OPTION_FREE: return add_function(options, value, true);
 	case OPTION_UNWINDER: return set_unwinder(options, value);

@@ -35,6 +35,8 @@ static const char help[] =
 	"      --engine NAME         auto (default), jump or break: how calls are caught\n"
 	"      --sample BYTES        for production: draw one sample in so many bytes allocated (512K)\n"
 	"                            and report estimates with their errors\n"
+	"      --overhead PERCENT    beyond this share of the process's time spent stopped, do not watch\n"
+	"                            for a while; the report says how much was not watched\n"
 	"      --alloc NAME[:SIZEARG], --free NAME[:PTRARG]\n"
 	"                            a custom allocator's functions (1-based argument numbers, 1 if not\n"
 	"                            given; SIZEARG 0: it has none); may be given several times\n"

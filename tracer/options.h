@@ -59,6 +59,7 @@ struct options {
 	const char *log_file;		/* NULL: standard error */
 	size_t top;
 	uint32_t depth;
+	uint32_t overhead_ppm;		/* the most; 0: no limit */
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
 	struct unwinder *unwinder;
 	enum message_level level;

@@ -81,7 +81,7 @@ void progress_begin(const struct trace *trace)
 struct sums {
 	uint64_t allocs, live_bytes;
 	struct overhead_sums overhead;
-	size_t growing;
+	size_t growing, paused;
 };
 
 static void add_heap(struct sums *sums, const struct heap *heap)
@@ -109,6 +109,7 @@ static struct sums sum_up(const struct trace *trace)
 		probe_unlock(run->probe);
 		sums.overhead.stopped_ns += run->overhead.sums.stopped_ns;
 		sums.overhead.ran_ns += run->overhead.sums.ran_ns;
+		sums.paused += run->brake.pausing && !run->over;
 	}
 	return sums;
 }
@@ -154,12 +155,13 @@ void progress_update(struct trace *trace, uint64_t now_ns)
 		format_time(total + 4, sizeof(total) - 4, trace->options->duration_ns);
 	}
 	message_progress("%s%s  %" PRIu64 " allocs (%.0f/s)  in use +%.1f MiB  %zu place%s "
-			 "growing  overhead %.1f %%",
+			 "growing  overhead %.1f %%%s",
 			 elapsed, total, sums.allocs,
 			 (double)(sums.allocs - trace->last_allocs) * 1e9 / (double)since_ns,
 			 (double)sums.live_bytes / 1048576, sums.growing,
 			 sums.growing == 1 ? "" : "s",
-			 take_overhead(trace, &sums.overhead));
+			 take_overhead(trace, &sums.overhead),
+			 sums.paused ? "  not watching: --overhead" : "");
 	trace->last_allocs = sums.allocs;
 }
 

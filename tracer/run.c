@@ -489,7 +489,8 @@ static const char *why_incomplete(const struct run *run)
 	if (!run->probe)
 		return "its memory could not be opened";
 	if (!run->was_watched && !run->watching)
-		return "it was not watched: memleak = 0";
+		return run->resting_for == GAP_SWITCH ? "it was not watched: memleak = 0"
+						      : "its last program was not watched: --overhead";
 	if (!nr_functions_traced(run) && run_why_nothing(run))
 		return run_why_nothing(run);
 	if (!nr_functions_traced(run))
@@ -531,9 +532,30 @@ static void merge_heaps(struct run *run)
 	}
 }
 
-void run_rest(struct run *run)
+static void begin_pause(struct run *run)
+{
+	brake_begin_pause(&run->brake, &run->overhead);
+	run->facts.overhead.pauses++;
+}
+
+static void end_pause(struct run *run)
+{
+	run->facts.overhead.paused_ns += brake_end_pause(&run->brake, &run->overhead);
+}
+
+void run_leave_to_switch(struct run *run)
+{
+	run_measure(run);
+	end_pause(run);
+	run->resting_for = GAP_SWITCH;
+}
+
+void run_rest(struct run *run, enum run_gap_reason reason)
 {
 	run->watching = run->wants_arm = false;
+	run->resting_for = reason;
+	if (reason == GAP_OVERHEAD)
+		begin_pause(run);
 	if (!run->probe || !run->was_watched)
 		return;
 	run->facts.engine = probe_engine(run->probe);
@@ -544,7 +566,7 @@ void run_rest(struct run *run)
 		if (run->heaps[i].ticked_ns > run->rested_ns)
 			run->rested_ns = run->heaps[i].ticked_ns;
 	heaps_tick(run, run->rested_ns);
-	logs_rest(&run->logs, run->rested_ns);
+	logs_rest(&run->logs, run->rested_ns, reason);
 }
 
 static int note_gap(struct run *run, uint64_t to_ns)
@@ -553,7 +575,9 @@ static int note_gap(struct run *run, uint64_t to_ns)
 
 	if (error)
 		return error;
-	run->gaps.items[run->gaps.nr++] = (struct run_gap){ run->rested_ns, to_ns };
+	run->gaps.items[run->gaps.nr++] = (struct run_gap){
+		run->rested_ns, to_ns, run->resting_for,
+	};
 	run->facts.gaps = run->gaps.items;
 	run->facts.nr_gaps = run->gaps.nr;
 	return 0;
@@ -564,9 +588,12 @@ int run_wake(struct run *run)
 	uint64_t now_ns = since_epoch(run);
 	int error = note_gap(run, now_ns);
 
+	run_measure(run);
+	end_pause(run);
+	overhead_forget(&run->overhead);
 	for (unsigned i = 0; i < run->nr_heaps; i++)
 		heap_disown(&run->heaps[i], now_ns);
-	logs_wake(&run->logs, now_ns);
+	logs_wake(&run->logs, now_ns, run->resting_for);
 	if (run->probe)
 		probe_wake(run->probe);
 	run->watching = true;
@@ -576,11 +603,13 @@ int run_wake(struct run *run)
 
 static void note_overhead(struct run *run)
 {
-	run->facts.overhead = (struct run_overhead){
-		.stopped_ns = run->overhead.sums.stopped_ns,
-		.ran_ns = run->overhead.sums.ran_ns,
-		.share_ppm = overhead_ppm(&run->overhead.sums),
-	};
+	struct run_overhead *facts = &run->facts.overhead;
+
+	end_pause(run);
+	facts->stopped_ns = run->overhead.sums.stopped_ns;
+	facts->ran_ns = run->overhead.sums.ran_ns;
+	facts->share_ppm = overhead_ppm(&run->overhead.sums);
+	facts->limit_ppm = run->options->overhead_ppm;
 }
 
 int run_finish(struct run *run)
@@ -591,6 +620,9 @@ int run_finish(struct run *run)
 	run->over = true;
 	run->facts.duration_ns = run->watching ? since_epoch(run) : run->rested_ns;
 	run->facts.ended_unwatched = !run->watching;
+	run->facts.last_gap = (struct run_gap){
+		run->rested_ns, since_epoch(run), run->resting_for,
+	};
 	note_overhead(run);
 	note_end(run);
 	if (run->probe && run->watching) {

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "brake.h"
 #include "heap/heap.h"
 #include "logs.h"
 #include "options.h"
@@ -28,12 +29,15 @@ struct run {
 	struct logs logs;
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct overhead overhead;
+	struct brake brake;
+	bool unbraked;			/* it could not be done: not again */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;
 	bool unstarted;			/* it stands before the first instruction of its program */
-	bool watching;			/* memleak is 1; false: nothing is patched */
+	bool watching;			/* false: nothing is patched */
 	bool was_watched;		/* at any time, since the last exec */
 	uint64_t rested_ns;		/* where it is not: since then; of the run */
+	enum run_gap_reason resting_for;	/* ... and why */
 	bool is_32_bit;			/* nothing of it can be traced */
 	bool lacks_pymalloc;		/* its environment says so */
 	bool wants_arm;			/* not armed yet: a launch or an exec; attach_arm() */
@@ -69,10 +73,12 @@ const char *run_why_nothing(const struct run *run);
 /* All threads held: patches the functions, if they are to be watched.  -ENOTSUP: see probe_arm(). */
 int run_arm(struct run *run, bool last_try);
 
-/* The switch is turned.  run_rest(): all threads held, nothing of ours in the target any more.
- * run_wake(): to be armed as soon as it is held. */
-void run_rest(struct run *run);
+/* Nothing is to be watched, or all again.  run_rest(): all threads held, nothing of ours in the
+ * target any more.  run_wake(): to be armed as soon as it is held. */
+void run_rest(struct run *run, enum run_gap_reason reason);
 int run_wake(struct run *run);
+/* The user does not want it watched either: it is not for the brake any more to wake it. */
+void run_leave_to_switch(struct run *run);
 
 /* An exec: new memory, new modules, an empty map; to be armed as soon as it is held. */
 int run_restart(struct run *run);

@@ -16,6 +16,7 @@
 #include "dispatch.h"
 #include "guard.h"
 #include "missing.h"
+#include "pauses.h"
 #include "progress.h"
 #include "refusals.h"
 #include "signals.h"
@@ -220,6 +221,13 @@ static void turn_switch(struct trace *trace)
 			     trace->memleak.on ? "watching" : "nothing is watched any more");
 }
 
+static void tick(struct trace *trace, struct run *run, uint64_t now_ns)
+{
+	run_tick(run, now_ns);
+	if (!run->process->ended)
+		pauses_tick(trace, run);
+}
+
 static void on_tick(struct trace *trace)
 {
 	uint64_t now_ns;
@@ -230,7 +238,7 @@ static void on_tick(struct trace *trace)
 	dispatch_strays(trace);
 	for (size_t i = 0; i < trace->runs.nr; i++)
 		if (!trace->runs.items[i]->over && trace->runs.items[i]->probe)
-			run_tick(trace->runs.items[i], now_ns);
+			tick(trace, trace->runs.items[i], now_ns);
 	if (now_ns - trace->last_progress_ns >= 1000000000) {
 		progress_update(trace, now_ns);
 		trace->last_progress_ns = now_ns;

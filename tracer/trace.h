@@ -28,6 +28,7 @@ struct trace {
 	uint64_t began_ns;
 	int tick_ms;
 	volatile bool attention;	/* attach_serve() has something to do */
+	bool warned;		/* of the time that a process is stopped: pauses.h */
 	bool some_ended;	/* a process has, and its run is to be finished */
 	uint64_t last_progress_ns, last_allocs;	/* progress line */
 	struct overhead_sums last_overhead;	/* likewise */

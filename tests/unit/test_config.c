@@ -415,6 +415,7 @@ static const char *parent(void)
 static void every_key(void **state)
 {
 	RUN("duration = 5m\noutput = r.%p\nfollow-forks = 1\nengine = jump\nsample = 64K\n"
+	    "overhead = 2.5\n"
 	    "top = 3\nstack-depth = 32\nunwinder = libunwind\ndebug-dir = /\ndebug-dir = /tmp\n"
 	    "stats = 1\nverbose = 1\nmemleak = 0\nformat = json\n", "ls");
 	assert_int_equal(options.duration_ns, 300000000000);
@@ -422,6 +423,7 @@ static void every_key(void **state)
 	assert_true(options.follow_forks);
 	assert_int_equal(options.engine, ENGINE_JUMP);
 	assert_int_equal(options.sample_bytes, 64 << 10);
+	assert_int_equal(options.overhead_ppm, 25000);
 	assert_int_equal(options.top, 3);
 	assert_int_equal(options.depth, 32);
 	assert_ptr_equal(options.unwinder, &unwinder_libunwind);
@@ -537,6 +539,7 @@ static void bad_values(void **state)
 	refused("duration = 5x\n", 1, "duration = 5x: a time such as 90");
 	refused("engine = fast\n", 1, "auto, jump or break is needed");
 	refused("sample = 3\n", 1, "a number of bytes from 1K to 1G");
+	refused("overhead = 0\n", 1, "a percentage from 1 to 99");
 	refused("stack-depth = 0\n", 1, "a number from 1 to 1024");
 	refused("unwinder = dwarf\n", 1, "rules or libunwind");
 	refused("format = xml\n", 1, "text, json, folded or mtrace");

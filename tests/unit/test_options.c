@@ -275,6 +275,22 @@ static void logs(void **state)
 	REFUSED("--sample and --format mtrace", "--sample", "1M", "--format", "mtrace:a", "ls");
 }
 
+static void overhead(void **state)
+{
+	static const char *const wrong[] = { "", "0", "0.9", "100", "-5", "10%", "nan", "x", "1 0" };
+
+	RUN("ls");
+	assert_int_equal(options.overhead_ppm, 0);
+	RUN("--overhead", "10", "ls");
+	assert_int_equal(options.overhead_ppm, 100000);
+	RUN("--overhead=2.5", "--sample", "1M", "ls");
+	assert_int_equal(options.overhead_ppm, 25000);
+	RUN("--overhead", "99", "ls");
+	assert_int_equal(options.overhead_ppm, 990000);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		REFUSED("a percentage from 1 to 99 is needed", "--overhead", wrong[i], "ls");
+}
+
 static void samples(void **state)
 {
 	static const struct {
@@ -382,6 +398,7 @@ int main(void)
 		cmocka_unit_test(command_and_its_own_options),
 		cmocka_unit_test(forgotten_p),
 		cmocka_unit_test(numbers),
+		cmocka_unit_test(overhead),
 		cmocka_unit_test(samples),
 		cmocka_unit_test(functions),
 		cmocka_unit_test(logs),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The share of the time that a process is stopped, by readings that are made up. */
+/* The share of the time that a process is stopped, by readings that are made up, and the brake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "tracer/overhead.h"
+#include "tracer/brake.h"
 
 #define MS 1000000ull
 #define SECOND 1000000000ull
@@ -146,6 +146,105 @@ static void few_stops_do_no_harm(void **state)
 	assert_false(overhead_is_beyond(&sums, 5 * SECOND, 1 * PERCENT));
 }
 
+/* --- the brake --- */
+
+static void wants_pause(bool wanted, uint32_t limit_ppm)
+{
+	assert_int_equal(brake_wants_pause(&overhead, limit_ppm), wanted);
+}
+
+static void brake_takes_5_seconds(void **state)
+{
+	wants_pause(false, 10 * PERCENT);
+	pass(49, 12 * MS, 88 * MS);
+	wants_pause(false, 10 * PERCENT);
+	pass(1, 12 * MS, 88 * MS);
+	wants_pause(true, 10 * PERCENT);
+	wants_pause(false, 12 * PERCENT);
+	pass(50, 10 * MS, 90 * MS);
+	wants_pause(false, 10 * PERCENT);
+}
+
+/* A pause of 60 s is needed sooner. */
+static void brake_of_a_small_share(void **state)
+{
+	pass(5, 100 * MS, 0);
+	wants_pause(false, 1 * PERCENT);
+	pass(2, 100 * MS, 0);
+	wants_pause(true, 1 * PERCENT);
+	wants_pause(false, 10 * PERCENT);
+}
+
+static void assert_pause(uint32_t limit_ppm, unsigned ticks, uint64_t cpu_ns)
+{
+	struct brake brake = { .pausing = false };
+
+	brake_begin_pause(&brake, &overhead);
+	assert_true(brake.pausing);
+	for (unsigned i = 0; i < ticks; i++) {
+		assert_false(brake_is_pause_over(&brake, &overhead, limit_ppm));
+		pass(1, 0, cpu_ns);
+	}
+	assert_true(brake_is_pause_over(&brake, &overhead, limit_ppm));
+	assert_int_equal(brake_end_pause(&brake, &overhead), ticks * 100 * MS);
+	assert_false(brake.pausing);
+	assert_int_equal(brake_end_pause(&brake, &overhead), 0);
+}
+
+/* 4.5 s stopped ask for 40.5 s of its own, of which it has had 0.5. */
+static void pause_brings_the_share_down(void **state)
+{
+	pass(50, 90 * MS, 10 * MS);
+	assert_pause(10 * PERCENT, 400, 100 * MS);
+}
+
+/* Two threads: half as long. */
+static void pause_of_two_threads(void **state)
+{
+	pass(50, 90 * MS, 10 * MS);
+	assert_pause(10 * PERCENT, 200, 200 * MS);
+}
+
+static void pause_counts_the_last_5_seconds(void **state)
+{
+	pass(100, 0, 100 * MS);
+	pass(50, 20 * MS, 80 * MS);
+	assert_pause(10 * PERCENT, 50, 100 * MS);
+}
+
+static void pause_is_bounded(void **state)
+{
+	pass(50, 100 * MS, 0);
+	assert_pause(1 * PERCENT, 600, 100 * MS);
+	setup(NULL);
+	pass(50, 10 * MS, 90 * MS);
+	assert_pause(50 * PERCENT, 1, 100 * MS);
+}
+
+/* What it does not do cannot become slower. */
+static void pause_of_who_sleeps(void **state)
+{
+	pass(50, 2 * MS, 1 * MS);
+	wants_pause(true, 50 * PERCENT);
+	assert_pause(50 * PERCENT, 500, MS / 10);
+}
+
+static void the_next_5_seconds(void **state)
+{
+	struct brake brake;
+
+	pass(50, 90 * MS, 10 * MS);
+	brake_begin_pause(&brake, &overhead);
+	pass(400, 0, 100 * MS);
+	(void)brake_end_pause(&brake, &overhead);
+	overhead_forget(&overhead);
+	wants_pause(false, 10 * PERCENT);
+	pass(49, 20 * MS, 80 * MS);
+	wants_pause(false, 10 * PERCENT);
+	pass(1, 20 * MS, 80 * MS);
+	wants_pause(true, 10 * PERCENT);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -155,6 +254,10 @@ int main(void)
 		CASE(switches_are_no_work), CASE(waits_are_no_work),
 		CASE(nothing_is_less_than_none), CASE(no_more_threads_than_processors),
 		CASE(the_last_seconds), CASE(many_readings), CASE(few_stops_do_no_harm),
+		CASE(brake_takes_5_seconds), CASE(brake_of_a_small_share),
+		CASE(pause_brings_the_share_down), CASE(pause_of_two_threads),
+		CASE(pause_counts_the_last_5_seconds), CASE(pause_is_bounded),
+		CASE(pause_of_who_sleeps), CASE(the_next_5_seconds),
 	};
 
 	return cmocka_run_group_tests_name("overhead", tests, NULL, NULL);

@@ -688,7 +688,8 @@ static void json_of_the_three(void **state)
 "\"exit\":{\"code\":0}},"
 "\"run\":{\"engine\":\"break\",\"sample_bytes\":0,\"started\":\"2026-11-23T02:10:04Z\",\"duration_ns\":12000000,"
 "\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,"
-"\"overhead\":{\"share_ppm\":25000,\"stopped_ns\":100000,\"ran_ns\":3900000},"
+"\"overhead\":{\"share_ppm\":25000,\"stopped_ns\":100000,\"ran_ns\":3900000,\"limit_ppm\":0,"
+"\"pauses\":0,\"paused_ns\":0},"
 "\"stops\":8,\"stopped_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,"
 "\"incomplete\":null,"
 "\"truncated\":false,\"truncated_stacks\":0,\"unsampled_functions\":0,\"functions\":["
@@ -779,8 +780,16 @@ static void folded(void **state)
 /* --- some time was not watched --- */
 
 static const struct run_gap gaps[] = {
-	{ 5 * MS, 6 * MS }, { 8 * MS, 10 * MS }, { 10500000, 11 * MS },
+	{ 5 * MS, 6 * MS, GAP_SWITCH }, { 8 * MS, 10 * MS, GAP_SWITCH },
+	{ 10500000, 11 * MS, GAP_SWITCH },
 };
+
+/* At the end of a run of 20 ms. */
+static void end_unwatched(enum run_gap_reason reason)
+{
+	facts.ended_unwatched = true;
+	facts.last_gap = (struct run_gap){ facts.duration_ns, 20 * MS, reason };
+}
 
 /* In the first gap one block lives; of those after it one is freed, and one is not. */
 static void be_unwatched(size_t nr_gaps)
@@ -850,7 +859,7 @@ static void text_that_ended_unwatched(void **state)
 {
 	the_three();
 	facts.end = RUN_DETACHED;
-	facts.ended_unwatched = true;
+	end_unwatched(GAP_SWITCH);
 	build(SYMBOLIZER);
 	print("text");
 	assert_contains(printed, "UNFREED: three (pid 5120) allocated and did not free 20 bytes in 1"
@@ -867,7 +876,7 @@ static void text_with_a_gap_that_ended_unwatched(void **state)
 {
 	be_unwatched(1);
 	facts.end = RUN_DETACHED;
-	facts.ended_unwatched = true;
+	end_unwatched(GAP_SWITCH);
 	build(SYMBOLIZER);
 	assert_contains(print("text"),
 "         not watched from 5.0 ms to 6.0 ms (memleak = 0)\n"
@@ -909,7 +918,7 @@ static void no_leak_that_ended_unwatched_is_none_seen(void **state)
 	the_three();
 	release(0x20, 6 * MS);
 	facts.end = RUN_DETACHED;
-	facts.ended_unwatched = true;
+	end_unwatched(GAP_SWITCH);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
 		       " allocated was freed.\n\n");
 }
@@ -977,7 +986,8 @@ static void all_samples_are_of_a_gap(void **state)
 static void growth_since_the_last_gap(void **state)
 {
 	static const struct run_gap late[] = {
-		{ 1 * SECOND, 2 * SECOND }, { 59 * SECOND, 60 * SECOND },
+		{ 1 * SECOND, 2 * SECOND, GAP_SWITCH },
+		{ 59 * SECOND, 60 * SECOND, GAP_SWITCH },
 	};
 	const code_t grows[] = { code(LIBCXX, 0x1010), code(PROGRAM, 0x2000) };
 
@@ -1007,32 +1017,109 @@ static void json_with_gaps(void **state)
 	build(SYMBOLIZER);
 	style.one_line = true;
 	assert_contains(print("json"), "\"duration_ns\":12000000,"
-"\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000}],\"attach_pause_ns\":0,");
+"\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000,\"reason\":\"memleak\"}],\"attach_pause_ns\":0,");
 	assert_contains(printed, "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":47,"
 "\"live_blocks\":1,\"live_bytes\":7,\"peak_bytes\":60,\"unknown_frees\":1,\"missed_frees\":0,"
 "\"failed_allocs\":0,\"unwatched_blocks\":1,\"unwatched_bytes\":20},");
 	model_release(&model);
 	facts.nr_gaps = 3;
 	build(SYMBOLIZER);
-	assert_contains(print("json"), "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000},"
-"{\"from_ns\":8000000,\"to_ns\":10000000},{\"from_ns\":10500000,\"to_ns\":11000000}],");
+	assert_contains(print("json"),
+"\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000,\"reason\":\"memleak\"},"
+"{\"from_ns\":8000000,\"to_ns\":10000000,\"reason\":\"memleak\"},"
+"{\"from_ns\":10500000,\"to_ns\":11000000,\"reason\":\"memleak\"}],");
 }
 
 static void json_that_ended_unwatched(void **state)
 {
 	the_three();
 	facts.end = RUN_DETACHED;
-	facts.ended_unwatched = true;
+	end_unwatched(GAP_SWITCH);
 	style.one_line = true;
 	build(SYMBOLIZER);
-	assert_contains(print("json"), "\"unwatched\":[{\"from_ns\":12000000,\"to_ns\":null}],");
+	assert_contains(print("json"),
+"\"unwatched\":[{\"from_ns\":12000000,\"to_ns\":null,\"reason\":\"memleak\"}],");
 	assert_contains(printed, "\"exit\":null}");
 	model_release(&model);
 	facts.gaps = gaps;
 	facts.nr_gaps = 1;
 	build(SYMBOLIZER);
-	assert_contains(print("json"), "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000},"
-"{\"from_ns\":12000000,\"to_ns\":null}],");
+	assert_contains(print("json"),
+"\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000,\"reason\":\"memleak\"},"
+"{\"from_ns\":12000000,\"to_ns\":null,\"reason\":\"memleak\"}],");
+}
+
+/* --- the brake --- */
+
+static const struct run_gap pauses[] = {
+	{ 1 * MS, 2 * MS, GAP_OVERHEAD }, { 3 * MS, 4 * MS, GAP_SWITCH },
+	{ 5 * MS, 7 * MS, GAP_OVERHEAD },
+};
+
+static void be_braked(size_t nr_gaps)
+{
+	the_three();
+	facts.gaps = pauses;
+	facts.nr_gaps = nr_gaps;
+	facts.overhead.limit_ppm = 25000;
+}
+
+static void text_of_pauses(void **state)
+{
+	be_braked(1);
+	build(SYMBOLIZER);
+	assert_contains(print("text"),
+"         not watched from 1.0 ms to 2.0 ms, 8 % of the time (--overhead 2.5)\nCost ");
+	model_release(&model);
+	facts.nr_gaps = 3;
+	facts.overhead.limit_ppm = 100000;
+	build(SYMBOLIZER);
+	assert_contains(print("text"), " missed frees\n"
+"         not watched from 3.0 ms to 4.0 ms (memleak = 0)\n"
+"         not watched in 2 gaps, 3.0 ms in all, 25 % of the time (--overhead 10)\n"
+"Cost ");
+}
+
+/* The last gap lasts 8 ms of 20. */
+static void text_that_ended_in_a_pause(void **state)
+{
+	be_braked(3);
+	facts.end = RUN_DETACHED;
+	end_unwatched(GAP_OVERHEAD);
+	build(SYMBOLIZER);
+	assert_contains(print("text"),
+"         not watched in 3 gaps, 11.0 ms in all, 55 % of the time (--overhead 2.5)\n"
+"         the trace ended in such a gap: what was freed in that is not known\n"
+"Cost ");
+	assert_contains(printed, "    in use at the last pause: 20 bytes in 1 blocks\n");
+	assert_null(strstr(printed, "switched off"));
+}
+
+static void text_of_the_share(void **state)
+{
+	be_braked(0);
+	facts.stops = 0;
+	facts.overhead.share_ppm = 996000;
+	build(SYMBOLIZER);
+	assert_contains(print("text"), " handled in 0.04 ms; stopped 100 % of its time; engine ");
+	facts.overhead.limit_ppm = 0;
+	assert_contains(print("text"), " handled in 0.04 ms; engine ");
+}
+
+static void json_of_pauses(void **state)
+{
+	be_braked(2);
+	facts.overhead.pauses = 2;
+	facts.overhead.paused_ns = 9 * MS;
+	facts.end = RUN_DETACHED;
+	end_unwatched(GAP_OVERHEAD);
+	style.one_line = true;
+	build(SYMBOLIZER);
+	assert_contains(print("json"),
+"\"unwatched\":[{\"from_ns\":1000000,\"to_ns\":2000000,\"reason\":\"overhead\"},"
+"{\"from_ns\":3000000,\"to_ns\":4000000,\"reason\":\"memleak\"},"
+"{\"from_ns\":12000000,\"to_ns\":null,\"reason\":\"overhead\"}],");
+	assert_contains(printed, "\"limit_ppm\":25000,\"pauses\":2,\"paused_ns\":9000000},");
 }
 
 static void formats(void **state)
@@ -1063,7 +1150,9 @@ int main(void)
 		CASE(nothing_allocated_but_for_a_gap), CASE(no_leak_but_blocks_of_a_gap),
 		CASE(samples_with_a_gap), CASE(all_samples_are_of_a_gap),
 		CASE(growth_since_the_last_gap), CASE(json_with_gaps),
-		CASE(json_that_ended_unwatched), CASE(formats),
+		CASE(json_that_ended_unwatched), CASE(text_of_pauses),
+		CASE(text_that_ended_in_a_pause), CASE(text_of_the_share), CASE(json_of_pauses),
+		CASE(formats),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);

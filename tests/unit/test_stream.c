@@ -174,6 +174,10 @@ static void log_of_calls(void **state)
 			    "   1.234567 4712 [?]malloc --> addr: 0xabc, size: 9, failed\n");
 	assert_string_equal(WORDS(stream_log, BARE(.kind = LINE_REST)),
 			    "   0.000000 4711 nothing is watched: memleak = 0\n");
+	assert_string_equal(WORDS(stream_log, BARE(.kind = LINE_PAUSE)),
+			    "   0.000000 4711 nothing is watched: --overhead\n");
+	assert_string_equal(WORDS(stream_log, BARE(.kind = LINE_PAUSE_END)),
+			    "   0.000000 4711 watched again: --overhead\n");
 }
 
 static void log_of_the_end(void **state)

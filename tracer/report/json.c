@@ -105,25 +105,32 @@ static json_t *started(const struct run_facts *facts)
 	return json_string(buffer);
 }
 
+static json_t *gap(const struct run_gap *gap, json_t *to)
+{
+	return json_pack("{s:o, s:o, s:s}", "from_ns", whole(gap->from_ns), "to_ns", to, "reason",
+			 gap->reason == GAP_SWITCH ? "memleak" : "overhead");
+}
+
 static json_t *gaps(const struct run_facts *facts)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < facts->nr_gaps; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o}",
-			"from_ns", whole(facts->gaps[i].from_ns),
-			"to_ns", whole(facts->gaps[i].to_ns)));
+		json_array_append_new(list, gap(&facts->gaps[i], whole(facts->gaps[i].to_ns)));
 	if (facts->ended_unwatched)
-		json_array_append_new(list, json_pack("{s:o, s:n}",
-			"from_ns", whole(facts->duration_ns), "to_ns"));
+		json_array_append_new(list, gap(&facts->last_gap, json_null()));
 	return list;
 }
 
 static json_t *overhead(const struct run_overhead *overhead)
 {
-	return json_pack("{s:o, s:o, s:o}", "share_ppm", whole(overhead->share_ppm),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "share_ppm", whole(overhead->share_ppm),
 			 "stopped_ns", whole(overhead->stopped_ns),
-			 "ran_ns", whole(overhead->ran_ns));
+			 "ran_ns", whole(overhead->ran_ns),
+			 "limit_ppm", whole(overhead->limit_ppm),
+			 "pauses", whole(overhead->pauses),
+			 "paused_ns", whole(overhead->paused_ns));
 }
 
 static json_t *run(const struct model *model)

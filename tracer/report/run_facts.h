@@ -38,15 +38,23 @@ struct run_module {
 	bool lacked_debug_info;	/* of a report that was read: it said so */
 };
 
-/* A time in which nothing was watched: memleak = 0. */
+/* A time in which nothing was watched, and why. */
+enum run_gap_reason {
+	GAP_SWITCH,		/* memleak = 0 */
+	GAP_OVERHEAD,		/* --overhead */
+};
+
 struct run_gap {
 	uint64_t from_ns, to_ns;
+	enum run_gap_reason reason;
 };
 
 /* Sums over the threads: overhead.h. */
 struct run_overhead {
 	uint64_t stopped_ns, ran_ns;
 	uint32_t share_ppm;
+	uint32_t limit_ppm;		/* 0: none was given */
+	uint64_t pauses, paused_ns;	/* so as not to be beyond it */
 };
 
 struct run_facts {
@@ -68,7 +76,8 @@ struct run_facts {
 	uint64_t attach_pause_ns, detach_pause_ns;
 	const struct run_gap *gaps;	/* in between */
 	size_t nr_gaps;
-	bool ended_unwatched;		/* nothing was watched after the duration */
+	bool ended_unwatched;		/* nothing was watched after the duration: */
+	struct run_gap last_gap;	/* ... from there to the end of the run */
 	struct run_overhead overhead;
 	uint64_t stops;			/* breakpoint stops */
 	uint64_t stopped_ns;		/* time the target's threads spent in them, estimated */

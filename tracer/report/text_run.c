@@ -34,13 +34,29 @@ static void put_traced(const struct text *text)
 		units_count(model->totals.replaced_blocks, "missed free").text);
 }
 
-static uint64_t gaps_ns(const struct run_facts *facts)
+/* Those of one reason. */
+struct gaps {
+	uint64_t nr, ns;
+	const struct run_gap *last;
+};
+
+static void add_gap(struct gaps *gaps, const struct run_gap *gap, enum run_gap_reason reason)
 {
-	uint64_t sum = 0;
+	if (gap->reason != reason)
+		return;
+	gaps->nr++;
+	gaps->ns += gap->to_ns - gap->from_ns;
+	gaps->last = gap;
+}
+
+/* Without the one in which the run ended. */
+static struct gaps find_gaps(const struct run_facts *facts, enum run_gap_reason reason)
+{
+	struct gaps gaps = { 0 };
 
 	for (size_t i = 0; i < facts->nr_gaps; i++)
-		sum += facts->gaps[i].to_ns - facts->gaps[i].from_ns;
-	return sum;
+		add_gap(&gaps, &facts->gaps[i], reason);
+	return gaps;
 }
 
 static void put_unwatched(const struct text *text)
@@ -60,22 +76,69 @@ static void put_unwatched(const struct text *text)
 	fputs(", live then, may have been freed: in no figure here\n", text->out);
 }
 
+static void put_when(const struct text *text, const struct gaps *gaps)
+{
+	if (gaps->nr == 1)
+		fprintf(text->out, INDENT "not watched from %s to %s",
+			units_time(gaps->last->from_ns).text, units_time(gaps->last->to_ns).text);
+	else
+		fprintf(text->out, INDENT "not watched in %s, %s in all",
+			units_count(gaps->nr, "gap").text, units_time(gaps->ns).text);
+}
+
 /* What memleak = 0 has hidden. */
-static void put_gaps(const struct text *text)
+static void put_switched(const struct text *text)
+{
+	const struct gaps gaps = find_gaps(text->model->facts, GAP_SWITCH);
+
+	if (!gaps.nr)
+		return;
+	put_when(text, &gaps);
+	fputs(" (memleak = 0)\n", text->out);
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100 * (double)part / (double)whole : 0;
+}
+
+/* What the brake has: how much of the whole that is, the user has asked for, and wants to know. */
+static void put_paused(const struct text *text)
+{
+	const struct run_facts *facts = text->model->facts;
+	struct gaps gaps = find_gaps(facts, GAP_OVERHEAD);
+	uint64_t whole_ns = facts->duration_ns;
+
+	if (facts->ended_unwatched) {
+		add_gap(&gaps, &facts->last_gap, GAP_OVERHEAD);
+		whole_ns = facts->last_gap.to_ns;
+	}
+	if (!gaps.nr)
+		return;
+	put_when(text, &gaps);
+	fprintf(text->out, ", %.0f %% of the time (--overhead %g)\n", percent(gaps.ns, whole_ns),
+		percent(facts->overhead.limit_ppm, 1000000));
+}
+
+/* It tells of the blocks that were live at its beginning. */
+static void put_last_gap(const struct text *text)
 {
 	const struct run_facts *facts = text->model->facts;
 
-	if (facts->nr_gaps == 1)
-		fprintf(text->out, INDENT "not watched from %s to %s (memleak = 0)\n",
-			units_time(facts->gaps[0].from_ns).text,
-			units_time(facts->gaps[0].to_ns).text);
-	else if (facts->nr_gaps)
-		fprintf(text->out, INDENT "not watched in %s, %s in all (memleak = 0)\n",
-			units_count(facts->nr_gaps, "gap").text, units_time(gaps_ns(facts)).text);
+	if (!facts->ended_unwatched)
+		return;
+	fputs(facts->last_gap.reason == GAP_SWITCH
+	      ? INDENT "then switched off (memleak = 0): what was freed after that is not known\n"
+	      : INDENT "the trace ended in such a gap: what was freed in that is not known\n",
+	      text->out);
+}
+
+static void put_gaps(const struct text *text)
+{
+	put_switched(text);
+	put_paused(text);
 	put_unwatched(text);
-	if (facts->ended_unwatched)
-		fputs(INDENT "then switched off (memleak = 0): what was freed after that is not"
-		      " known\n", text->out);
+	put_last_gap(text);
 }
 
 static void put_sampled(const struct text *text)
@@ -112,9 +175,9 @@ static void put_oddities(const struct text *text)
 static void put_share(const struct text *text)
 {
 	const struct run_facts *facts = text->model->facts;
-	double share = facts->overhead.share_ppm / 10000.0;
+	double share = percent(facts->overhead.share_ppm, 1000000);
 
-	if (facts->stops)
+	if (facts->stops || facts->overhead.limit_ppm)
 		fprintf(text->out, share < 10 ? "stopped %.1f %% of its time; "
 					      : "stopped %.0f %% of its time; ", share);
 }
@@ -173,7 +236,9 @@ static const char *end_word(const struct run_facts *facts)
 		[RUN_LOST] = "its end",
 	};
 
-	return facts->ended_unwatched ? "the switch-off" : words[facts->end];
+	if (facts->ended_unwatched)
+		return facts->last_gap.reason == GAP_SWITCH ? "the switch-off" : "the last pause";
+	return words[facts->end];
 }
 
 static void put_estimates(const struct text *text, const char *since)

@@ -20,6 +20,8 @@ enum line_kind {
 	LINE_FAILED,		/* size asked for */
 	LINE_REST,		/* nothing is watched from here on */
 	LINE_WAKE,		/* ... is again */
+	LINE_PAUSE,		/* as REST, since watching cost too much */
+	LINE_PAUSE_END,
 	LINE_EXEC,		/* another program; all blocks are gone */
 };
 

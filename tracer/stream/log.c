@@ -71,6 +71,10 @@ static const char *note_of(const struct line *line)
 		return "nothing is watched: memleak = 0";
 	case LINE_WAKE:
 		return "watched again: memleak = 1";
+	case LINE_PAUSE:
+		return "nothing is watched: --overhead";
+	case LINE_PAUSE_END:
+		return "watched again: --overhead";
 	case LINE_EXEC:
 		return "another program: exec";
 	default:

@@ -96,6 +96,12 @@ static void mtrace_line(struct words *words, const struct line *line,
 	case LINE_WAKE:
 		words_add(words, "# watched again: memleak = 1");
 		break;
+	case LINE_PAUSE:
+		words_add(words, "# nothing is watched: --overhead");
+		break;
+	case LINE_PAUSE_END:
+		words_add(words, "# watched again: --overhead");
+		break;
 	case LINE_EXEC:
 		words_add(words, "= Start");
 		break;

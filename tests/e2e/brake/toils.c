@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * toils [THREADS]: threads that do what they are told by lines, each answered "done":
+ *
+ *     churn       blocks come and go without a pause
+ *     serve       the same for a moment, 20 times a second
+ *     spin        they compute
+ *     calm        they wait, as at first
+ *     leak N      the first thread leaks so many blocks
+ *     exec, exit N
+ *
+ * What churns calls odd_get() and odd_put(), which begin with a call: no jump can be put there.
+ */
+#include <pthread.h>
+
+#include "truth.h"
+
+enum task { CALM, CHURN, SERVE, SPIN };
+
+static volatile enum task task;
+static volatile int nr_working;
+
+void *odd_get(size_t size);
+void odd_put(void *block);
+
+__attribute__((used)) static void *get(size_t size)
+{
+	static __thread char block[512];
+
+	return size <= sizeof(block) ? block : NULL;
+}
+
+__attribute__((used)) static void put(void *block)
+{
+	*(volatile char *)block = 0;
+}
+
+__asm__(".text\n"
+	".globl odd_get\n.type odd_get, @function\n"
+	"odd_get: call get\nret\n.size odd_get, . - odd_get\n"
+	".globl odd_put\n.type odd_put, @function\n"
+	"odd_put: call put\nret\n.size odd_put, . - odd_put\n");
+
+static void churn(int nr)
+{
+	for (int i = 0; i < nr && task != CALM; i++) {
+		char *block = odd_get(i % 500 + 1);
+
+		check_block(block, i % 500 + 1, i);
+		odd_put(block);
+	}
+}
+
+static void spin(void)
+{
+	for (volatile int i = 0; i < 100000; i++)
+		;
+}
+
+static void *toil(void *unused)
+{
+	for (;;) {
+		enum task now = task;
+
+		__atomic_add_fetch(&nr_working, now != CALM, __ATOMIC_SEQ_CST);
+		if (now == CHURN || now == SERVE)
+			churn(100);
+		else if (now == SPIN)
+			spin();
+		__atomic_sub_fetch(&nr_working, now != CALM, __ATOMIC_SEQ_CST);
+		if (now == CALM || now == SERVE)
+			usleep(now == CALM ? 2000 : 50000);
+	}
+	return unused;
+}
+
+static void leak(int nr)
+{
+	for (int i = 0; i < nr; i++)
+		MUST(malloc(40));			/* LIVE leak */
+}
+
+/* None of them has a block once it is calm. */
+static void turn_to(enum task next)
+{
+	task = next;
+	while (next == CALM && nr_working)
+		usleep(1000);
+}
+
+static void obey(const char *program, const char *what, const char *word)
+{
+	if (!strcmp(what, "churn"))
+		turn_to(CHURN);
+	else if (!strcmp(what, "serve"))
+		turn_to(SERVE);
+	else if (!strcmp(what, "spin"))
+		turn_to(SPIN);
+	else if (!strcmp(what, "calm"))
+		turn_to(CALM);
+	else if (!strcmp(what, "leak"))
+		leak(atoi(word));
+	else if (!strcmp(what, "exec"))
+		execl(program, program, NULL);
+	else if (!strcmp(what, "exit"))
+		_exit(atoi(word));
+	else
+		MUST(!"a command");
+	say("done\n");
+}
+
+static int read_line(char *line, int room)
+{
+	int n = 0;
+
+	while (n + 1 < room && read(STDIN_FILENO, line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	line[n] = '\0';
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	int nr_threads = argc > 1 ? atoi(argv[1]) : 1;
+	char line[64], *word;
+	pthread_t thread;
+
+	while (nr_threads--)
+		MUST(pthread_create(&thread, NULL, toil, NULL) == 0);
+	say("ready %d\n", getpid());
+	while (read_line(line, sizeof(line))) {
+		word = strchr(line, ' ');
+		if (word)
+			*word++ = '\0';
+		obey(argv[0], line, word ? word : "");
+	}
+	turn_to(CALM);
+	return correct();
+}

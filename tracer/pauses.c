@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looks at the share, and puts the brake's decisions into practice. */
+#include "pauses.h"
+
+#include "attach.h"
+#include "base/message.h"
+
+#define NAME_BYTES 80
+
+static double percent(uint32_t ppm)
+{
+	return (double)ppm / 10000;
+}
+
+static double recent_percent(const struct run *run, uint64_t ns)
+{
+	struct overhead_sums recent;
+
+	(void)overhead_recent(&run->overhead, ns, &recent);
+	return percent(overhead_ppm(&recent));
+}
+
+static void tell_pause(struct trace *trace, const struct run *run, double share)
+{
+	char name[NAME_BYTES];
+
+	if (trace->warned) {
+		message_debug("overhead: pid %d was stopped for %.0f %% of its time: not watched for "
+			      "a while", run->facts.pid, share);
+		return;
+	}
+	trace->warned = true;
+	message_info("overhead: %s (pid %d) was stopped for %.0f %% of its time: not watched for a "
+		     "while, now and whenever it is more than %g %%",
+		     inert(name, sizeof(name), run->facts.name), run->facts.pid, share,
+		     percent(trace->options->overhead_ppm));
+}
+
+static void begin(struct trace *trace, struct run *run)
+{
+	double share = recent_percent(run, BRAKE_WINDOW_NS);
+
+	run->unbraked = !attach_pause(trace, run); /* to try again would hold it for long again */
+	if (!run->watching)
+		tell_pause(trace, run, share);
+}
+
+static void end(struct trace *trace, struct run *run)
+{
+	uint64_t paused_ns = run->overhead.last.at_ns - run->brake.began_ns;
+	struct overhead_sums sums = overhead_since(&run->overhead, &run->brake.from);
+
+	if (attach_go_on(trace, run))
+		message_debug("overhead: pid %d is watched again after %.1f s: %.1f %%",
+			      run->facts.pid, (double)paused_ns / 1e9,
+			      percent(overhead_ppm(&sums)));
+}
+
+void pauses_tick(struct trace *trace, struct run *run)
+{
+	uint32_t limit_ppm = trace->options->overhead_ppm;
+
+	if (!limit_ppm || !run->begun || run->unbraked || !trace->memleak.on)
+		return;
+	if (run->brake.pausing && brake_is_pause_over(&run->brake, &run->overhead, limit_ppm))
+		end(trace, run);
+	else if (run->watching && brake_wants_pause(&run->overhead, limit_ppm))
+		begin(trace, run);
+}
