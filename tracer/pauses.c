@@ -5,6 +5,8 @@
 #include "attach.h"
 #include "base/message.h"
 
+#define WARN_WINDOW_NS 2000000000
+#define WARN_PPM 200000
 #define NAME_BYTES 80
 
 static double percent(uint32_t ppm)
@@ -18,6 +20,23 @@ static double recent_percent(const struct run *run, uint64_t ns)
 
 	(void)overhead_recent(&run->overhead, ns, &recent);
 	return percent(overhead_ppm(&recent));
+}
+
+/* One for all processes: who has been told of the option knows it. */
+static void warn(struct trace *trace, const struct run *run)
+{
+	struct overhead_sums recent;
+	char name[NAME_BYTES];
+
+	if (trace->warned || !run->watching ||
+	    !overhead_recent(&run->overhead, WARN_WINDOW_NS, &recent) ||
+	    !overhead_is_beyond(&recent, WARN_WINDOW_NS, WARN_PPM))
+		return;
+	trace->warned = true;
+	message_warn("overhead: %s (pid %d) was stopped for %.0f %% of its time in the last 2 s; "
+		     "--overhead 10 would keep that to 10 %%, and not watch it all the time",
+		     inert(name, sizeof(name), run->facts.name), run->facts.pid,
+		     percent(overhead_ppm(&recent)));
 }
 
 static void tell_pause(struct trace *trace, const struct run *run, double share)
@@ -60,9 +79,11 @@ void pauses_tick(struct trace *trace, struct run *run)
 {
 	uint32_t limit_ppm = trace->options->overhead_ppm;
 
-	if (!limit_ppm || !run->begun || run->unbraked || !trace->memleak.on)
+	if (!run->begun || run->unbraked || !trace->memleak.on)
 		return;
-	if (run->brake.pausing && brake_is_pause_over(&run->brake, &run->overhead, limit_ppm))
+	if (!limit_ppm)
+		warn(trace, run);
+	else if (run->brake.pausing && brake_is_pause_over(&run->brake, &run->overhead, limit_ppm))
 		end(trace, run);
 	else if (run->watching && brake_wants_pause(&run->overhead, limit_ppm))
 		begin(trace, run);

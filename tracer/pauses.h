@@ -5,8 +5,8 @@
 
 #include "trace.h"
 
-/* After each run_tick(): with --overhead begins and ends the pauses of the brake.  While the switch
- * is off it does nothing. */
+/* After each run_tick(): with --overhead begins and ends the pauses of the brake; without it warns,
+ * once.  While the switch is off it does nothing. */
 void pauses_tick(struct trace *trace, struct run *run);
 
 #endif

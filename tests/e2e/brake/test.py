@@ -9,6 +9,7 @@ POOL = ("--alloc", "odd_get", "--free", "odd_put")
 CONFIG = "memtrace.conf"
 PAUSED = "not watched for a while"
 AGAIN = "is watched again"
+WARNED = "was stopped for"
 PATIENT_S = 6.5             # in which the 5 s that it takes are over
 
 
@@ -295,3 +296,34 @@ def test_one_of_two():
     equal(reports[1]["heap"]["allocs"], 5, "allocations of the other one")
     for target in targets:
         target.finish()
+
+
+# The warning
+
+def test_warning():
+    """One line; none under -q."""
+    for options, nr in (((), 1), (("-q",), 0)):
+        target = Toiler()
+        trace = Trace(["-p", str(target.pid), *POOL, *options])
+        until(lambda: patched(target.pid), "patches")
+        target.do("churn")
+        if nr:
+            wait_for(trace, WARNED)
+        time.sleep(2.5)
+        target.do("calm")
+        report = trace.stop()
+        equal(len(re.findall(rf"overhead: toils \(pid {target.pid}\) was stopped for \d+ % of its "
+                             r"time in the last 2 s; --overhead 10 would", report.stderr)), nr,
+              f"warnings in {report.stderr}")
+        equal(report.run["unwatched"], [], "gaps")
+        target.finish()
+
+
+def test_no_warning():
+    target = Toiler()
+    trace = braked(target)
+    target.do("spin")
+    time.sleep(3)
+    target.do("leak 1", "calm")
+    assert WARNED not in trace.stop().stderr, trace.stderr()
+    target.finish()
