@@ -637,7 +637,7 @@ int run_finish(struct run *run)
 	}
 	run->facts.stops = run->past.stops;
 	run->facts.unsampled = run->past.unsampled;
-	run->facts.stopped_ns = run->past.handling_ns;
+	run->facts.handled_ns = run->past.handling_ns;
 	run->facts.incomplete = why_incomplete(run);
 	merge_heaps(run);
 	logs_end(&run->logs, &run->facts, &run->heaps[0]);

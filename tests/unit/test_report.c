@@ -142,7 +142,7 @@ static int setup(void **state)
 		.started = { .tv_sec = 1795399804 },
 		.duration_ns = 12 * MS,
 		.stops = 8,
-		.stopped_ns = 40000,
+		.handled_ns = 40000,
 		.overhead = { .stopped_ns = 100000, .ran_ns = 3900000, .share_ppm = 25000 },
 		.functions = functions,
 		.nr_functions = 2,
@@ -690,7 +690,7 @@ static void json_of_the_three(void **state)
 "\"unwatched\":[],\"attach_pause_ns\":0,\"detach_pause_ns\":0,"
 "\"overhead\":{\"share_ppm\":25000,\"stopped_ns\":100000,\"ran_ns\":3900000,\"limit_ppm\":0,"
 "\"pauses\":0,\"paused_ns\":0},"
-"\"stops\":8,\"stopped_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,"
+"\"stops\":8,\"handled_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,"
 "\"incomplete\":null,"
 "\"truncated\":false,\"truncated_stacks\":0,\"unsampled_functions\":0,\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
@@ -1038,7 +1038,7 @@ static void json_that_ended_unwatched(void **state)
 	style.one_line = true;
 	build(SYMBOLIZER);
 	assert_contains(print("json"),
-"\"unwatched\":[{\"from_ns\":12000000,\"to_ns\":null,\"reason\":\"memleak\"}],");
+"\"unwatched\":[{\"from_ns\":12000000,\"to_ns\":null,\"ended_ns\":20000000,\"reason\":\"memleak\"}],");
 	assert_contains(printed, "\"exit\":null}");
 	model_release(&model);
 	facts.gaps = gaps;
@@ -1046,7 +1046,7 @@ static void json_that_ended_unwatched(void **state)
 	build(SYMBOLIZER);
 	assert_contains(print("json"),
 "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000,\"reason\":\"memleak\"},"
-"{\"from_ns\":12000000,\"to_ns\":null,\"reason\":\"memleak\"}],");
+"{\"from_ns\":12000000,\"to_ns\":null,\"ended_ns\":20000000,\"reason\":\"memleak\"}],");
 }
 
 /* --- the brake --- */
@@ -1118,7 +1118,7 @@ static void json_of_pauses(void **state)
 	assert_contains(print("json"),
 "\"unwatched\":[{\"from_ns\":1000000,\"to_ns\":2000000,\"reason\":\"overhead\"},"
 "{\"from_ns\":3000000,\"to_ns\":4000000,\"reason\":\"memleak\"},"
-"{\"from_ns\":12000000,\"to_ns\":null,\"reason\":\"overhead\"}],");
+"{\"from_ns\":12000000,\"to_ns\":null,\"ended_ns\":20000000,\"reason\":\"overhead\"}],");
 	assert_contains(printed, "\"limit_ppm\":25000,\"pauses\":2,\"paused_ns\":9000000},");
 }
 

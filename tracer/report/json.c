@@ -105,10 +105,17 @@ static json_t *started(const struct run_facts *facts)
 	return json_string(buffer);
 }
 
-static json_t *gap(const struct run_gap *gap, json_t *to)
+static json_t *gap(const struct run_gap *gap)
 {
-	return json_pack("{s:o, s:o, s:s}", "from_ns", whole(gap->from_ns), "to_ns", to, "reason",
-			 gap->reason == GAP_SWITCH ? "memleak" : "overhead");
+	return json_pack("{s:o, s:o, s:s}", "from_ns", whole(gap->from_ns),
+			 "to_ns", whole(gap->to_ns), "reason", gap_reason_key(gap->reason));
+}
+
+/* In which the trace ended. */
+static json_t *last_gap(const struct run_gap *gap)
+{
+	return json_pack("{s:o, s:n, s:o, s:s}", "from_ns", whole(gap->from_ns), "to_ns",
+			 "ended_ns", whole(gap->to_ns), "reason", gap_reason_key(gap->reason));
 }
 
 static json_t *gaps(const struct run_facts *facts)
@@ -116,9 +123,9 @@ static json_t *gaps(const struct run_facts *facts)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < facts->nr_gaps; i++)
-		json_array_append_new(list, gap(&facts->gaps[i], whole(facts->gaps[i].to_ns)));
+		json_array_append_new(list, gap(&facts->gaps[i]));
 	if (facts->ended_unwatched)
-		json_array_append_new(list, gap(&facts->last_gap, json_null()));
+		json_array_append_new(list, last_gap(&facts->last_gap));
 	return list;
 }
 
@@ -146,7 +153,7 @@ static json_t *run(const struct model *model)
 			 "attach_pause_ns", whole(facts->attach_pause_ns),
 			 "detach_pause_ns", whole(facts->detach_pause_ns),
 			 "overhead", overhead(&facts->overhead),
-			 "stops", whole(facts->stops), "stopped_ns", whole(facts->stopped_ns),
+			 "stops", whole(facts->stops), "handled_ns", whole(facts->handled_ns),
 			 "events", whole(model->totals.events),
 			 "dropped", whole(facts->dropped + model->totals.lost_events),
 			 "lost_events", whole(model->totals.lost_events),

@@ -22,6 +22,11 @@ static const char *const ends[] = {
 	[RUN_LOST] = "unknown",
 };
 
+static const char *const gap_reasons[] = {
+	[GAP_SWITCH] = "memleak",
+	[GAP_OVERHEAD] = "overhead",
+};
+
 const char *verdict_key(enum verdict verdict)
 {
 	return verdicts[verdict];
@@ -30,6 +35,11 @@ const char *verdict_key(enum verdict verdict)
 const char *run_end_key(enum run_end end)
 {
 	return ends[end];
+}
+
+const char *gap_reason_key(enum run_gap_reason reason)
+{
+	return gap_reasons[reason];
 }
 
 static bool find(const char *const *keys, size_t nr, const char *key, size_t *out)
@@ -60,5 +70,15 @@ bool run_end_find(const char *key, enum run_end *out)
 	if (!find(ends, NR(ends), key, &i))
 		return false;
 	*out = (enum run_end)i;
+	return true;
+}
+
+bool gap_reason_find(const char *key, enum run_gap_reason *out)
+{
+	size_t i;
+
+	if (!find(gap_reasons, NR(gap_reasons), key, &i))
+		return false;
+	*out = (enum run_gap_reason)i;
 	return true;
 }

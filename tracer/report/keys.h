@@ -7,9 +7,11 @@
 
 const char *verdict_key(enum verdict verdict);
 const char *run_end_key(enum run_end end);
+const char *gap_reason_key(enum run_gap_reason reason);
 
 /* False: there is none of that name. */
 bool verdict_find(const char *key, enum verdict *out);
 bool run_end_find(const char *key, enum run_end *out);
+bool gap_reason_find(const char *key, enum run_gap_reason *out);
 
 #endif

@@ -80,7 +80,7 @@ struct run_facts {
 	struct run_gap last_gap;	/* ... from there to the end of the run */
 	struct run_overhead overhead;
 	uint64_t stops;			/* breakpoint stops */
-	uint64_t stopped_ns;		/* time the target's threads spent in them, estimated */
+	uint64_t handled_ns;		/* what we took to handle them */
 	uint64_t dropped;		/* events known to be lost by the engine */
 	const char *incomplete;		/* why nothing may be concluded; NULL if nothing is amiss */
 

@@ -232,17 +232,23 @@ static void read_gap(struct reader *reader, const json_t *gap, uint64_t duration
 {
 	struct run_facts *facts = &reader->saved->facts;
 	uint64_t before_ns = facts->nr_gaps ? gaps[facts->nr_gaps - 1].to_ns : 0;
-	uint64_t from_ns = number(reader, gap, "from_ns");
+	bool is_last = json_is_null(json_object_get(gap, "to_ns"));
+	struct run_gap read = {
+		.from_ns = number(reader, gap, "from_ns"),
+		.to_ns = number(reader, gap, is_last ? "ended_ns" : "to_ns"),
+	};
 
-	if (json_is_null(json_object_get(gap, "to_ns"))) {
-		facts->ended_unwatched = true;
-		return;
-	}
-	gaps[facts->nr_gaps] = (struct run_gap){ from_ns, number(reader, gap, "to_ns") };
-	if (from_ns < before_ns || gaps[facts->nr_gaps].to_ns < from_ns ||
-	    gaps[facts->nr_gaps].to_ns > duration_ns)
+	if (!gap_reason_find(string(reader, gap, "reason"), &read.reason))
+		fail(reader, "reason", "memleak or overhead is needed");
+	if (read.from_ns < before_ns || read.to_ns < read.from_ns ||
+	    (!is_last && read.to_ns > duration_ns))
 		fail(reader, "from_ns", "times are out of order");
-	facts->nr_gaps++;
+	if (is_last) {
+		facts->ended_unwatched = true;
+		facts->last_gap = read;
+	} else {
+		gaps[facts->nr_gaps++] = read;
+	}
 }
 
 static void read_gaps(struct reader *reader, const json_t *run)
@@ -257,6 +263,22 @@ static void read_gaps(struct reader *reader, const json_t *run)
 	}
 	go_to(reader, "run.");
 	reader->saved->facts.gaps = gaps;
+}
+
+static void read_overhead(struct reader *reader, const json_t *run)
+{
+	const json_t *object = object_in(reader, run, "overhead");
+
+	go_to(reader, "run.overhead.");
+	reader->saved->facts.overhead = (struct run_overhead){
+		.share_ppm = (uint32_t)whole(reader, object, "share_ppm", UINT32_MAX),
+		.stopped_ns = number(reader, object, "stopped_ns"),
+		.ran_ns = number(reader, object, "ran_ns"),
+		.limit_ppm = (uint32_t)whole(reader, object, "limit_ppm", UINT32_MAX),
+		.pauses = number(reader, object, "pauses"),
+		.paused_ns = number(reader, object, "paused_ns"),
+	};
+	go_to(reader, "run.");
 }
 
 static void read_functions(struct reader *reader, const json_t *run)
@@ -309,11 +331,12 @@ static void read_run(struct reader *reader)
 	facts->attach_pause_ns = number(reader, run, "attach_pause_ns");
 	facts->detach_pause_ns = number(reader, run, "detach_pause_ns");
 	facts->stops = number(reader, run, "stops");
-	facts->stopped_ns = number(reader, run, "stopped_ns");
+	facts->handled_ns = number(reader, run, "handled_ns");
 	facts->incomplete = string_or_null(reader, run, "incomplete");
 	read_start(reader, run);
 	read_counts_of_run(reader, run);
 	read_gaps(reader, run);
+	read_overhead(reader, run);
 	read_functions(reader, run);
 }
 

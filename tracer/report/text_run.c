@@ -194,7 +194,7 @@ static void put_cost(const struct text *text)
 		fprintf(text->out, "%s%s (detach); ", facts->attach_pause_ns ? "" : "paused ",
 			units_time(facts->detach_pause_ns).text);
 	fprintf(text->out, "%s, handled in %s; ",
-		units_count(facts->stops, "stop").text, units_time(facts->stopped_ns).text);
+		units_count(facts->stops, "stop").text, units_time(facts->handled_ns).text);
 	put_share(text);
 	fprintf(text->out, "engine %s\n", facts->engine);
 }
