@@ -62,6 +62,7 @@ struct wire_message {
 
 struct wire_module {
 	uint32_t nr_segments, nr_symbols, build_id_bytes, runtimes;
+	uint32_t unused;	/* what follows the struct wants multiples of 8 */
 	uint8_t position_independent, has_interpreter, has_dynamic, has_exceptions;
 	uint8_t build_id[BUILD_ID_MAX];
 	char version[32];
