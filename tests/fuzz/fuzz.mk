@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make fuzz VARIANTS=10000 FIRST=1     broken files through the symbolizer, as the tracer asks it
-# make fuzz-guided SECONDS=600         libFuzzer, if clang is there, on both ends of the socket
+# make fuzz VARIANTS=10000 FIRST=1     broken files through the symbolizer, as the tracer asks it,
+#                                      and broken reports through what --resolve does
+# make fuzz-guided SECONDS=600         libFuzzer, if clang is there, on both ends of the socket,
+#                                      and on reports
 
 VARIANTS ?= 10000
 FIRST ?= 1
@@ -10,8 +12,27 @@ CLANG ?= clang
 FUZZ := $(BUILD)/fuzz
 BASES := $(addprefix $(FUZZ)/base/,c5 c4 compressed tables library split cpp mini)
 
-fuzz: $(FUZZ)/variants $(BASES)
+REPORTS := $(addprefix $(FUZZ)/report/,plain lines sampled)
+
+fuzz: $(FUZZ)/variants $(BASES) fuzz-reports
 	$(Q)$< $(VARIANTS) $(FIRST) $(BASES)
+
+fuzz-reports: $(FUZZ)/reports $(REPORTS)
+	$(Q)$< $(VARIANTS) $(FIRST) $(REPORTS)
+
+# The symbolizer's functions are the program's own.
+$(FUZZ)/reports: tests/fuzz/reports.c tests/fuzz/mutate.c tests/fuzz/report_check.h tests/fuzz/report_variants.h $(LIBRARY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c,$^) $(LIBRARY) $(LIBS)
+
+$(FUZZ)/report/plain: REPORT_FLAGS := -d 1m
+$(FUZZ)/report/lines: REPORT_FLAGS := -f
+$(FUZZ)/report/sampled: REPORT_FLAGS := --sample 1K
+$(FUZZ)/report/%: $(PROGRAM)
+	@mkdir -p $(@D)
+	$(Q)$(PROGRAM) -q $(REPORT_FLAGS) -o $@.out --format json -- \
+		env PYTHONMALLOC=malloc $(PYTHON) -S -c 'import time; time.sleep(1.2)'
+	$(Q)cat $@.out* >$@ && rm -f $@.out*
 
 $(FUZZ)/variants: tests/fuzz/variants.c tests/fuzz/mutate.c $(LIBRARY)
 	@mkdir -p $(@D)
@@ -47,7 +68,12 @@ $(FUZZ)/guided_%: tests/fuzz/guided_%.c $(GUIDED_SOURCES)
 	$(Q)$(CLANG) $(GUIDED_CFLAGS) -o $@ $(filter-out symbolizer/$*.c,$^) -ldw -lelf -liberty \
 		-lpthread
 
-fuzz-guided: $(FUZZ)/guided_server $(FUZZ)/guided_client $(BASES)
+$(FUZZ)/guided_report: tests/fuzz/guided_report.c tests/fuzz/report_check.h \
+		$(wildcard tracer/report/*.c tracer/heap/*.c tracer/base/*.c)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(GUIDED_CFLAGS) $(CPPFLAGS) -MF $@.d -o $@ $(filter %.c,$^) -ljansson -lm
+
+fuzz-guided: $(FUZZ)/guided_server $(FUZZ)/guided_client $(FUZZ)/guided_report $(BASES) $(REPORTS)
 	$(Q)sh tests/fuzz/guided.sh $(FUZZ) $(SECONDS) $(BASES)
 
-.PHONY: fuzz fuzz-guided
+.PHONY: fuzz fuzz-guided fuzz-reports

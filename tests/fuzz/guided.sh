@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# guided.sh FOLDER SECONDS BASE...: both ends of the socket under libFuzzer, at the same time.
+# guided.sh FOLDER SECONDS BASE...: both ends of the socket under libFuzzer, at the same time, then
+# reports for a quarter of that time.
 # What reads files may crash in its libraries, and is counted; what the tracer runs may not.
 set -eu
 
-folder=$1 limits="-timeout=30 -rss_limit_mb=4096 -print_final_stats=1 -max_total_time=$2"
+folder=$1 seconds=$2 limits="-timeout=30 -rss_limit_mb=4096 -print_final_stats=1 -max_total_time=$2"
 shift 2
 
 for end in client server; do
@@ -29,3 +30,10 @@ grep '^#' "$folder/server.log" | tail -n 1
 ls "$folder/found_server" | sed 's/-.*//' | sort | uniq -c
 wait $client || { tail -n 40 "$folder/client.log"; exit 1; }
 grep stat:: "$folder/client.log"
+
+mkdir -p "$folder/corpus_report" "$folder/found_report"
+cp "$folder/report/sampled" "$folder/corpus_report/"	# the others are longer than what is tried
+"$folder/guided_report" -timeout=30 -rss_limit_mb=4096 -max_total_time=$((seconds / 4 + 1)) \
+	-max_len=65536 -print_final_stats=1 -artifact_prefix="$folder/found_report/" \
+	"$folder/corpus_report" >"$folder/report.log" 2>&1 || { tail -n 40 "$folder/report.log"; exit 1; }
+grep stat:: "$folder/report.log"
