@@ -51,7 +51,7 @@ _memtrace_value()	# option, what is typed of its value
 {
 	case $1 in
 	-p | --pid) _memtrace_pids "$2" ;;
-	-o | --output | -c | --config | --log-file) _memtrace_paths -f "$2" ;;
+	-o | --output | -c | --config | --log-file | --resolve) _memtrace_paths -f "$2" ;;
 	--debug-dir) _memtrace_paths -d "$2" ;;
 	--format) _memtrace_format "$2" ;;
 	--engine) _memtrace_words 'auto jump break' "$2" ;;
@@ -65,6 +65,7 @@ _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
 		--stack-depth --config --engine --sample --overhead --alloc --free --unwinder --debug-dir
+		--resolve
 		--stats --quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
 }
 
@@ -84,7 +85,8 @@ _memtrace_wants_value()
 {
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
-	--overhead | --alloc | --free | --unwinder | --debug-dir | --config | --log-file)
+	--overhead | --alloc | --free | --unwinder | --debug-dir | --config | --log-file | \
+	--resolve)
 		option=$1
 		;;
 	--*)

@@ -44,8 +44,8 @@ bool modules_never_download(void);
 /* May debuginfod be asked for files from now on?  Off at first. */
 void modules_allow_download(bool allowed);
 
-/* The debug file that a server has for a build id, by its descriptor; -ENOENT: none has, or none may
- * be asked. */
+/* The debug file that a server has for a build id, by its descriptor; -ENOENT: none has, or none
+ * may be asked. */
 int module_download(const uint8_t *build_id, size_t bytes);
 
 /* Type, flags, build id and C library of the module; its PT_LOADs in file order. */

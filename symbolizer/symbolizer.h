@@ -111,8 +111,8 @@ int symbolizer_open_module(struct symbolizer *symbolizer, int fd, const char *pa
 void elf_module_release(struct elf_module *module);
 
 /* A file's separate debug file, for who has only its build id (BUILD_ID_MAX bytes at most): from
- * debuginfod servers, if any may be asked.  A descriptor, which is the caller's and may be opened as
- * a module, or -ENOENT. */
+ * debuginfod servers, if any may be asked.  A descriptor, which is the caller's and may be opened
+ * as a module, or -ENOENT. */
 int symbolizer_find_file(struct symbolizer *symbolizer, const uint8_t *build_id, size_t bytes);
 
 /* The target runs for a while: programs and C libraries that are open by now are made ready for

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rules are those of __ptrace_may_access() in the kernel and of the security modules behind it. */
+/* The rules are those of __ptrace_may_access() in the kernel, and of the modules behind it. */
 #include "denial.h"
 
 #include <limits.h>
@@ -105,8 +105,8 @@ static const char *in_spite_of_it(const struct denial *denial, char *buffer, siz
 			 "CAP_SYS_PTRACE is not ours; run memtrace on the host, or in there",
 			 denial->pid);
 	else if (denial->has_filter)
-		snprintf(buffer, bytes, "not permitted: a seccomp filter on memtrace forbids ptrace; "
-			 "in a container: docker --security-opt seccomp=unconfined");
+		snprintf(buffer, bytes, "not permitted: a seccomp filter on memtrace forbids "
+			 "ptrace; in a container: docker --security-opt seccomp=unconfined");
 	else if (*denial->label)
 		snprintf(buffer, bytes, "not permitted: a security module of the kernel forbids it "
 			 "to `%s`, as which memtrace runs; AppArmor: docker --security-opt "
@@ -114,7 +114,7 @@ static const char *in_spite_of_it(const struct denial *denial, char *buffer, siz
 			 inert(label, sizeof(label), denial->label));
 	else
 		snprintf(buffer, bytes, "not permitted, though memtrace has CAP_SYS_PTRACE: a "
-			 "security module of the kernel forbids it; dmesg or the audit log say which");
+			 "security module of the kernel forbids it; see dmesg and the audit log");
 	return buffer;
 }
 

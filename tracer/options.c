@@ -46,8 +46,8 @@ static const char help[] =
 	"                            switches watching off or on, also while memtrace runs\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
 	"      --debug-dir DIR       further separate debug files; may be given several times\n"
-	"      --resolve FILE        finish a JSON report with the debug files of this machine: look up\n"
-	"                            the names that it lacks, and print it in the formats asked for\n"
+	"      --resolve FILE        finish a JSON report where the debug files are: look up the\n"
+	"                            names that it lacks, and print it\n"
 	"      --stats               what the tracing itself cost\n"
 	"  -q, --quiet               no messages but errors\n"
 	"  -v, --verbose             more messages\n"
@@ -107,7 +107,7 @@ bool options_want_log(const struct options *options)
 static bool check_resolve(const struct options *options)
 {
 	if (options->command || options->nr_pids) {
-		message_error("--resolve makes a report of a report: it does not go together with %s",
+		message_error("--resolve finishes a report: it does not go together with %s",
 			      options->command ? options->command[0] : "-p");
 		return false;
 	}

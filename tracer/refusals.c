@@ -126,7 +126,8 @@ static int refuse_traced(pid_t pid, const char *name, pid_t tracer)
 	char tracer_name[NAME_BYTES];
 
 	message_error("%s (pid %d) is already traced by %s (pid %d), and a process has one tracer "
-		      "at most; end that one first", name, pid, name_of(tracer, tracer_name), tracer);
+		      "at most; end that one first", name, pid, name_of(tracer, tracer_name),
+		      tracer);
 	return -EPERM;
 }
 
@@ -261,8 +262,8 @@ static void warn_of_privilege(const char *path)
 	const char *privilege = privilege_of(path);
 
 	if (privilege)
-		message_warn("%s is %s, and gets no privilege while it is traced; start it as usual, "
-			     "then `sudo memtrace -p PID`", path, privilege);
+		message_warn("%s is %s, and gets no privilege while it is traced; start it as "
+			     "usual, then `sudo memtrace -p PID`", path, privilege);
 }
 
 static bool has_switched_off(const char *variable)

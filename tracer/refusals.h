@@ -15,7 +15,7 @@ int refusals_check_run(const struct options *options);
 /* Waits for a tracer that is about to leave it. */
 int refusals_check_process(pid_t pid);
 
-/* -ENOENT: there is none; -EACCES, -EISDIR, -ENOEXEC: it cannot be run; any other: it is not run. */
+/* -ENOENT: there is none; -EACCES, -EISDIR, -ENOEXEC: it cannot be run; any other: it must not. */
 int refusals_check_command(const struct options *options, struct files *files);
 
 /* Why a process could not be attached to, or a command (pid 0) not be started. */

@@ -17,8 +17,8 @@
 static const char *const values[] = {
 	"0", "-1", "1", "4294967295", "9223372036854775807", "9223372036854775808", "1e308", "1.5",
 	"null", "true", "false", "[]", "{}", "\"\"", "\"0x\"", "\"0x0\"", "\"0xffffffffffffffff\"",
-	"\"0x7fffffffffff\"", "\"\\u001b[2J\\u009b\\n\"", "[null]", "[[[[]]]]", "{\"a\":0}", "\"abc\"",
-	"\"killed\"", "\"exited\"", "\"detached\"", "\"incomplete\"", "\"growing\"", "\"no-leak\"",
+	"\"0x7fffffffffff\"", "\"\\u001b[2J\\u009b\\n\"", "[null]", "[[[[]]]]", "{\"a\":0}",
+	"\"abc\"", "\"killed\"", "\"exited\"", "\"detached\"", "\"incomplete\"", "\"growing\"", "\"no-leak\"",
 	"\"break\"",
 };
 

@@ -291,6 +291,18 @@ static void overhead(void **state)
 		REFUSED("a percentage from 1 to 99 is needed", "--overhead", wrong[i], "ls");
 }
 
+static void resolving(void **state)
+{
+	RUN("--resolve", "a.json");
+	assert_string_equal(options.resolve, "a.json");
+	assert_string_equal(option_format_name(&options.formats[0]), "text");
+	RUN("--resolve=a.json", "--format", "json", "--format", "folded:b", "--debug-dir", "/");
+	REFUSED("does not go together with -p", "--resolve", "a.json", "-p", own_pid());
+	REFUSED("does not go together with ls", "--resolve", "a.json", "ls");
+	REFUSED("--resolve and --log do not", "--resolve", "a.json", "-l");
+	REFUSED("--resolve and --format mtrace", "--resolve", "a.json", "--format", "mtrace:b");
+}
+
 static void samples(void **state)
 {
 	static const struct {
@@ -402,6 +414,7 @@ int main(void)
 		cmocka_unit_test(samples),
 		cmocka_unit_test(functions),
 		cmocka_unit_test(logs),
+		cmocka_unit_test(resolving),
 		cmocka_unit_test(names_and_flags),
 		cmocka_unit_test(messages),
 		cmocka_unit_test(help_and_version),

@@ -84,8 +84,8 @@ static void security_modules(void **state)
 
 static void kernels(void **state)
 {
-	assert_string_equal(denial_of_kernel("3.2.0-4-amd64"),
-			    "Linux 3.2 is too old: 3.4 is needed to attach, 5.6 for the engine jump");
+	assert_string_equal(denial_of_kernel("3.2.0-4-amd64"), "Linux 3.2 is too old: 3.4 is needed "
+			    "to attach, 5.6 for the engine jump");
 	assert_non_null(denial_of_kernel("2.6.32"));
 	assert_non_null(denial_of_kernel("3"));
 	assert_null(denial_of_kernel("3.4"));

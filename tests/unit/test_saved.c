@@ -48,7 +48,7 @@ static const char report[] =
 "{\"end_ns\":2,\"bytes\":2},{\"end_ns\":3,\"bytes\":3},{\"end_ns\":4,\"bytes\":4}],"
 "\"truncated\":true,\"sampled_blocks\":1,\"sampled_allocs\":2,\"bytes_error\":1,"
 "\"blocks_error\":1,\"allocs_error\":1,\"stack\":["
-FRAME("100b", "b", "null", "null", "false") ","		/* 10: answers[0], to the end of its chain */
+FRAME("100b", "b", "null", "null", "false") ","	/* 10: answers[0] */
 FRAME("1100", "100", "\"known\"", "\"/src/k.c\"", "true") ","
 FRAME("1100", "100", "\"around\"", "\"/src/k.c\"", "false") ","
 FRAME("1105", "105", "\"symbol\"", "null", "false") ","

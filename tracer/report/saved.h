@@ -26,8 +26,9 @@ struct saved {
 
 #define SAVED_WRONG_BYTES 256
 
-/* The first report in text[0..bytes); *used tells how much of it that was.  -EINVAL: it is none, and
- * `wrong` (SAVED_WRONG_BYTES of it) says where and why, inert; -ENOMEM; -ENODATA: nothing is left. */
+/* The first report in text[0..bytes); *used tells how much of it that was.  -EINVAL: it is none,
+ * and `wrong` (SAVED_WRONG_BYTES of it) says where and why, inert; -ENOMEM; -ENODATA: nothing is
+ * left. */
 int saved_read(struct saved *saved, const char *text, size_t bytes, size_t *used, char *wrong);
 void saved_release(struct saved *saved);
 

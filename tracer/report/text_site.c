@@ -69,7 +69,8 @@ static void put_ages(const struct text *text, const struct model_site *site)
 		fprintf(text->out, "; ages %s to %s", units_time(age(text, site->newest_ns)).text,
 			units_time(age(text, site->oldest_ns)).text);
 	if (text->model->facts->end == RUN_DETACHED)
-		fprintf(text->out, "%s 0x%" PRIx64, site->counted.live_blocks == 1 ? " at" : "; oldest",
+		fprintf(text->out, "%s 0x%" PRIx64,
+			site->counted.live_blocks == 1 ? " at" : "; oldest",
 			site->oldest_address);
 }
 

@@ -13,8 +13,8 @@ def test_help():
     report = said("--help")
     equal(report.status, 0, "exit status")
     for word in ("--pid", "--duration", "--output", "--format", "--follow-forks", "--top",
-                 "--sample", "--overhead", "--stack-depth", "--unwinder", "--debug-dir", "--stats",
-                 "--quiet", "--verbose"):
+                 "--sample", "--overhead", "--stack-depth", "--unwinder", "--debug-dir", "--resolve",
+                 "--stats", "--quiet", "--verbose"):
         assert word in report.stdout, f"no {word} in\n{report.stdout}"
     equal(said("-h").stdout, report.stdout, "help")
 
