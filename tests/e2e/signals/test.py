@@ -47,3 +47,15 @@ def test_handlers_that_free(trace):
 @both
 def test_handlers_that_free_on_another_stack(trace):
     exact(*trace(build("frees.c"), "1", "stack"))
+
+
+def test_each_as_it_was_sent():
+    """Who sent it, with what value, at what address: also SIGTRAP of the program's own."""
+    target = Target(build("siginfo.c", "-pthread"))
+    target.expect("ready")
+    with unharmed(target.pid):
+        for _ in range(8):
+            report = Trace(["-q", "-d", "0.1", "-p", str(target.pid)]).wait(WAIT_S)
+            equal(report.status, 0, f"exit status {report.stderr}")
+            assert target.process.poll() is None, target.expect("what was wrong")
+    target.finish()
