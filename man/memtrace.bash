@@ -65,8 +65,7 @@ _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
 		--stack-depth --config --engine --sample --overhead --alloc --free --unwinder --debug-dir
-		--resolve
-		--stats --quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
+		--resolve --stats --quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
 }
 
 _memtrace_command()	# place of its first word

@@ -43,6 +43,22 @@ static const struct agent_header *header(void)
 	return (const struct agent_header *)agent_blob;
 }
 
+size_t implant_shared_bytes(void)
+{
+	return AGENT_RULES_OFFSET;
+}
+
+size_t implant_private_bytes(unsigned nr_threads)
+{
+	return AGENT_TEXT_BYTES + offsetof(struct agent_state, threads) +
+	       nr_threads * sizeof(struct agent_thread);
+}
+
+int implant_reserve(const struct implant *implant)
+{
+	return fallocate(implant->fd, 0, 0, AGENT_RULES_OFFSET) ? -errno : 0;
+}
+
 static int make_memory(struct implant *implant)
 {
 	void *view;

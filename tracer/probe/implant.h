@@ -69,6 +69,11 @@ struct implant_settings {
 };
 
 int implant_create(struct implant *implant);
+/* What the agent may come to use of the shared memory, and what of the target's own. */
+size_t implant_shared_bytes(void);
+size_t implant_private_bytes(unsigned nr_threads);
+/* All of the former at once, so that it is the tracer whom the kernel charges for it. */
+int implant_reserve(const struct implant *implant);
 /* One that a tracer has left in the target; only its place there is known then. */
 bool implant_find(struct implant *implant, const struct maps *maps);
 /* Forgets it; what is in a target stays there. */

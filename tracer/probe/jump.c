@@ -11,6 +11,7 @@
 #include "../base/array.h"
 #include "../base/clock.h"
 #include "../base/message.h"
+#include "../target/cgroup.h"
 #include "../target/procfs.h"
 #include "detour_rules.h"
 #include "evacuate.h"
@@ -18,6 +19,9 @@
 #include "jump_parts.h"
 
 #define STACK_BYTES_USUAL (8ul << 20)
+#define MARGIN_BYTES (8l << 20)		/* page tables, and what the target may want itself */
+#define AMPLE_BYTES (1l << 30)
+#define RESERVED_MOST 8			/* processes: of each it is much memory */
 
 /* Before the target is held: it takes a while. */
 static int draw_gaps(struct jump *jump)
@@ -29,6 +33,26 @@ static int draw_gaps(struct jump *jump)
 		return -ENOMEM;
 	gaps_fill(jump->gaps, jump->options.sample_bytes, gaps_seed());
 	return 0;
+}
+
+/* What the target touches first is charged to its control group, and where that is out of memory
+ * the kernel kills it.  So who has little room gets memory that was charged to us. */
+static int mind_its_group(struct jump *jump)
+{
+	const struct process *process = jump->process;
+	long nr_threads = procfs_status_number(process->pid, "Threads");
+	int64_t needed = MARGIN_BYTES +
+			 (int64_t)implant_private_bytes(nr_threads > 0 ? (unsigned)nr_threads : 1);
+	struct cgroup_room room;
+
+	cgroup_find_room(process->pid, &room);
+	if (room.own < needed || room.common < needed + (int64_t)implant_shared_bytes())
+		return -EDQUOT;
+	if (room.own >= AMPLE_BYTES)
+		return 0;
+	if (jump->targets->processes.nr > RESERVED_MOST)
+		return -EDQUOT;
+	return implant_reserve(&jump->implant);
 }
 
 int jump_create(struct targets *targets, struct process *process,
@@ -49,6 +73,11 @@ int jump_create(struct targets *targets, struct process *process,
 	error = jump->inventory ? draw_gaps(jump) : -ENOMEM;
 	if (!error)
 		error = implant_create(&jump->implant);
+	if (!error) {
+		error = mind_its_group(jump);
+		if (error)
+			implant_deinit(&jump->implant);
+	}
 	if (error) {
 		free(jump->gaps);
 		free(jump->inventory);

@@ -13,6 +13,47 @@
 #include "../base/message.h"
 #include "trap.h"
 
+static const char *why_not(int error)
+{
+	switch (error) {
+	case -EACCES:
+		return "its seccomp filter cannot be lifted without CAP_SYS_ADMIN";
+	case -EAGAIN:
+		return "none of its threads can run a system call now";
+	case -ENOMEM:
+	case -EPERM:
+		return "it may not map more memory";
+	case -ENOLCK:
+		return "its memory is locked (mlockall), and rings would be, too";
+	case -ENODEV:
+		return "it may not read the processor's clock (PR_SET_TSC, seccomp's strict mode)";
+	case -EDQUOT:
+		return "its control group has no memory left for it";
+	case -EMFILE:
+		return "it has no file descriptor left";
+	case -EADDRINUSE:
+		return "its sanitizer lays out the address space when it starts";
+	case -ENOSYS:
+		return "this kernel lacks what it takes";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Breakpoints will not do. */
+static bool needs_jump(const struct probe *probe)
+{
+	return probe->options.engine == ENGINE_JUMP || probe->options.sample_bytes;
+}
+
+static void do_without_jump(struct probe *probe, int error)
+{
+	probe->no_jump = why_not(error);
+	if (!needs_jump(probe))
+		message_info("pid %d: breakpoints instead of jumps: %s", probe->process->pid,
+			     probe->no_jump);
+}
+
 static void make_jump(struct probe *probe)
 {
 	const struct probe_options *options = &probe->options;
@@ -22,11 +63,13 @@ static void make_jump(struct probe *probe)
 		.epoch_ns = options->epoch_ns, .sink = options->sink,
 		.notify = options->notify, .owner = options->owner, .walker = &probe->walker,
 	};
+	int error;
 
 	if (options->engine == ENGINE_BREAK)
 		return;
-	if (jump_create(options->targets, probe->process, &jump_options, &probe->jump))
-		probe->no_jump = "memory for it cannot be had";
+	error = jump_create(options->targets, probe->process, &jump_options, &probe->jump);
+	if (error)
+		do_without_jump(probe, error);
 }
 
 int probe_create(struct process *process, struct files *files,
@@ -218,12 +261,6 @@ static bool is_sampling(const struct probe *probe)
 	return probe->options.sample_bytes;
 }
 
-/* Breakpoints will not do. */
-static bool needs_jump(const struct probe *probe)
-{
-	return probe->options.engine == ENGINE_JUMP || is_sampling(probe);
-}
-
 /* An exception cannot leave through a stub; a breakpoint would stop at every call. */
 static bool is_left_alone(const struct probe *probe, const struct function *function)
 {
@@ -344,31 +381,6 @@ static int plan_jumps(struct probe *probe)
 	return probe->no_jump && needs_jump(probe) ? -ENOTSUP : 0;
 }
 
-static const char *why_not(int error)
-{
-	switch (error) {
-	case -EACCES:
-		return "its seccomp filter cannot be lifted without CAP_SYS_ADMIN";
-	case -EAGAIN:
-		return "none of its threads can run a system call now";
-	case -ENOMEM:
-	case -EPERM:
-		return "it may not map more memory";
-	case -ENOLCK:
-		return "its memory is locked (mlockall), and rings would be, too";
-	case -ENODEV:
-		return "it may not read the processor's clock (PR_SET_TSC, seccomp's strict mode)";
-	case -EMFILE:
-		return "it has no file descriptor left";
-	case -EADDRINUSE:
-		return "its sanitizer lays out the address space when it starts";
-	case -ENOSYS:
-		return "this kernel lacks what it takes";
-	default:
-		return strerror(-error);
-	}
-}
-
 /* No function has been patched: from now on breakpoints alone. */
 static int give_up_jump(struct probe *probe, int error)
 {
@@ -377,14 +389,10 @@ static int give_up_jump(struct probe *probe, int error)
 	if (stays)
 		message_warn("pid %d: some memory of ours stays mapped, unused: %s",
 			     probe->process->pid, strerror(-stays));
-	probe->no_jump = why_not(error);
 	jump_destroy(probe->jump);
 	probe->jump = NULL;
-	if (needs_jump(probe))
-		return -ENOTSUP;
-	message_info("pid %d: breakpoints instead of jumps: %s", probe->process->pid,
-		     probe->no_jump);
-	return 0;
+	do_without_jump(probe, error);
+	return needs_jump(probe) ? -ENOTSUP : 0;
 }
 
 /* ThreadSanitizer and MemorySanitizer end a program in which anything is mapped where they are

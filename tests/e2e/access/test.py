@@ -116,3 +116,63 @@ def test_unprivileged_not_dumpable():
     target.go()
     target.truth()
     target.finish()
+
+
+# Control groups with little memory
+
+@contextlib.contextmanager
+def group(limit_bytes):
+    """A group below this process's own; yields what puts the calling process into it."""
+    lines = [line.split(":", 2) for line in read("/proc/self/cgroup").splitlines()]
+    own = {controllers: path for _, controllers, path in lines}
+    folder, limit = (f"/sys/fs/cgroup/memory{own['memory']}", "memory.limit_in_bytes") \
+        if "memory" in own else (f"/sys/fs/cgroup{own.get('', '/')}", "memory.max")
+    folder = f"{folder}/memtrace-test-{os.getpid()}"
+    try:
+        os.mkdir(folder)
+        with open(f"{folder}/{limit}", "w") as file:
+            file.write(str(limit_bytes))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+        raise Skip(f"no control group of memory can be made here: {error}")
+
+    def join():
+        with open(f"{folder}/cgroup.procs", "w") as file:
+            file.write(str(os.getpid()))
+    try:
+        yield join
+    finally:
+        end_children()
+        until(lambda: not read(f"{folder}/cgroup.procs"), "an empty group")
+        os.rmdir(folder)
+
+
+def check_group(limit_bytes, engine_wanted, tracer_too=False):
+    with group(limit_bytes) as join:
+        target = Target(build("busy.c", "-pthread"), "4", preexec_fn=join)
+        target.expect("ready")
+        with unharmed(target.pid):
+            report = Trace(["-p", str(target.pid), "--engine", "auto", "-d", "2"],
+                           preexec_fn=join if tracer_too else None).wait()
+        equal(report.status, 0, f"exit status {report.stderr}")
+        equal(report.target["exit"], None, "end of the target")
+        equal(report.run["engine"], engine_wanted, "engine")
+        equal("control group" in report.stderr, engine_wanted == "break", report.stderr)
+        target.finish()
+
+
+@engines("jump")
+def test_group_with_little_memory():
+    """The rings are not the target's: with them it would be killed."""
+    check_group(24 << 20, "jump")
+
+
+@engines("jump")
+def test_group_with_hardly_any_memory():
+    check_group(6 << 20, "break")
+
+
+@engines("jump")
+def test_group_of_target_and_tracer():
+    check_group(120 << 20, "break", tracer_too=True)
