@@ -44,13 +44,15 @@ struct seen {
 static struct seen seen[MAX_SEEN];
 static uint32_t nr_seen;
 static uint32_t nr_inside;		/* what nested calls free, left out of seen */
+static uint32_t nr_new_inside;		/* what they return, likewise */
+static uint32_t nr_blind;		/* ... of which is not known where */
 
 /* One pass over the rings: the events of each come in its order. */
 static void drain(void)
 {
 	struct agent_shared *shared = agent_state.shared;
 
-	nr_seen = nr_inside = 0;
+	nr_seen = nr_inside = nr_new_inside = nr_blind = 0;
 	for (unsigned i = 0; i < AGENT_RINGS; i++) {
 		struct agent_ring *ring = &shared->rings[i];
 
@@ -72,8 +74,11 @@ static void drain(void)
 			if (seen[nr_seen - 1].address)
 				assert_int_equal(agent_state.callers ? 0 :
 						 agent_ring_of(seen[nr_seen - 1].address), i);
-			if (seen[nr_seen - 1].kind == AGENT_FREE_INSIDE) {
-				nr_inside++;
+			if (seen[nr_seen - 1].kind == AGENT_FREE_INSIDE ||
+			    seen[nr_seen - 1].kind == AGENT_ALLOC_INSIDE) {
+				nr_inside += seen[nr_seen - 1].kind == AGENT_FREE_INSIDE;
+				nr_blind += !seen[nr_seen - 1].address;
+				nr_new_inside += seen[nr_seen - 1].kind == AGENT_ALLOC_INSIDE;
 				nr_seen--;
 			}
 		}

@@ -268,6 +268,7 @@ struct fixture_kind {
 	enum agent_function_call call;
 	uint8_t size_argument, pointer_argument, may_nest;
 	bool is_jump;
+	bool is_own;		/* called from its own module, wherever that is */
 };
 
 /* A stub around `real`; index is the function's number in records. */
@@ -288,6 +289,7 @@ static fixture_function *fixture_stub(const struct fixture_kind *kind, uint32_t 
 			.index = index, .call = (uint8_t)kind->call,
 			.size_argument = kind->size_argument,
 			.pointer_argument = kind->pointer_argument, .may_nest = kind->may_nest,
+			.own_bytes = kind->is_own ? UINT64_MAX : 0,
 		},
 		.table = fixture.lean == AGENT_LEAN_FREE ?
 			 (taddr_t)(uintptr_t)agent_state.sampled_near :

@@ -143,8 +143,82 @@ static void only_the_outermost_counts(void **state)
 				    i == REALLOC || i == REALLOCARRAY ? "BDA" : "A");
 		assert_int_equal(seen[0].function, i);
 		assert_int_equal(nr_inside, 3);	/* call_many()'s, whoever calls it */
+		assert_int_equal(nr_new_inside, i % 2 ? 2 : 3);
 		assert_int_equal(own_thread()->nr_calls, 0);
 	}
+}
+
+static void call_failing(void)
+{
+	result = 0;
+	stubs[MALLOC](5, 0, 0, 0);
+	stubs[REALLOC](DEAD_BLOCK, 5, 0, 0);
+	stubs[REALLOC](DEAD_BLOCK, 0, 0, 0);
+	result = DEAD_BLOCK;
+}
+
+/* The block of a realloc that fails is still there. */
+static void what_fails_inside(void **state)
+{
+	inside = call_failing;
+	stubs[OTHER](6, 0, 0, 0);
+	assert_string_equal(kinds_seen(), "A");
+	assert_int_equal(nr_inside, 2);
+	assert_int_equal(nr_new_inside, 1);
+}
+
+static int depth_inside;
+
+static void call_deeper(void)
+{
+	inside = --depth_inside > 0 ? call_deeper : NULL;
+	stubs[OTHER](6, 0, 0, 0);
+}
+
+/* Deeper ones are not known, which is told. */
+static void so_many_inside(void **state)
+{
+	for (int depth = 1; depth <= 20; depth++) {
+		depth_inside = depth;
+		inside = call_deeper;
+		stubs[OTHER](6, 0, 0, 0);
+		assert_string_equal(kinds_seen(), "A");
+		assert_int_equal(nr_new_inside, depth);
+		assert_int_equal(nr_blind, depth < AGENT_CALLS - 2 ? 0 : depth - (AGENT_CALLS - 3));
+		assert_int_equal(own_thread()->nr_calls, 0);
+	}
+}
+
+NOINLINE static taddr_t free_here(fixture_function *release, uint64_t block)
+{
+	release(block, 1, 0, 0);
+	return (taddr_t)(uintptr_t)__builtin_return_address(0);
+}
+
+/* A return address in the function that calls. */
+static void where_a_free_comes_from(void **state)
+{
+	static const struct fixture_kind own = { .call = AGENT_CALL_FREE, .is_jump = true, .is_own = true };
+	fixture_function *own_free = fixture_stub(&own, 60, (void *)real);
+	taddr_t start = (taddr_t)(uintptr_t)free_here;
+
+	free_here(stubs[FREE], DEAD_BLOCK);
+	free_here(stubs[FREE_NESTS], DEAD_BLOCK);
+	free_here(stubs[REALLOC], DEAD_BLOCK);
+	free_here(own_free, DEAD_BLOCK);
+	assert_string_equal(kinds_seen(), "FFBDAF");
+	for (int i = 0; i < 3; i++) {
+		assert_in_range(seen[i].size, start, start + 100);
+		assert_int_equal(seen[i].node, AGENT_ROOT);
+	}
+	assert_in_range(seen[5].size & ~AGENT_FROM_OWN, start, start + 100);
+	assert_true(seen[5].size & AGENT_FROM_OWN);
+	assert_in_range(seen[5].node, AGENT_FIRST_NODE, AGENT_NODES - 1);
+	agent_state.free_stacks = 1;
+	free_here(stubs[FREE], DEAD_BLOCK);
+	agent_state.free_stacks = 0;
+	assert_string_equal(kinds_seen(), "F");
+	assert_int_equal(agent_state.shared->nodes[seen[0].node].frame & AGENT_ADDRESS_MASK, seen[0].size);
 }
 
 /* malloc that hands its call on: as reallocarray to realloc, or operator new to malloc. */
@@ -224,7 +298,7 @@ static void calls_left_by_longjmp(void **state)
 	for (int how = 0; how < 4; how++) {
 		enter_and_leave(how);
 		assert_string_equal(kinds_seen(), how / 2 ? "" : "B");
-		assert_int_equal(own_thread()->nr_calls, 1);
+		assert_int_equal(own_thread()->nr_calls, 1 + how % 2);
 		stubs[MALLOC](3, 0, 0, 0);
 		assert_string_equal(kinds_seen(), "A");
 		assert_int_equal(own_thread()->nr_calls, 0);
@@ -312,6 +386,9 @@ int main(void)
 		TEST(forked_within_a_call),
 		TEST(only_the_outermost_counts),
 		TEST(a_call_handed_on_by_a_jump),
+		TEST(what_fails_inside),
+		TEST(so_many_inside),
+		TEST(where_a_free_comes_from),
 		TEST(nested_in_code_without_rules),
 		TEST(calls_left_by_longjmp),
 		TEST(a_left_call_is_not_taken_for_an_outer_one),

@@ -213,10 +213,10 @@ static void a_log_has_callers(void **state)
 	drain();
 	assert_int_equal(seen[nr_seen - 1].kind, AGENT_FREE);
 	assert_int_equal(seen[nr_seen - 1].node, AGENT_ROOT);
-	agent_state.callers = 1;
+	agent_state.callers = agent_state.free_stacks = 1;
 	stubs[FREE](DEAD_BLOCK, 0, 0, 0);
 	drain();
-	agent_state.callers = 0;
+	agent_state.callers = agent_state.free_stacks = 0;
 	assert_int_equal(seen[nr_seen - 1].kind, AGENT_FREE);
 	assert_in_range(seen[nr_seen - 1].node, AGENT_FIRST_NODE, AGENT_NODES - 1);
 }

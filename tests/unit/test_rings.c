@@ -741,12 +741,12 @@ static void insertions_have_a_lane(void **state)
 }
 
 static struct event last;
-static code_t last_frames[RINGS_CALLERS];
+static code_t last_frames[64];
 
 static void keep_event(void *consumer, const struct event *event)
 {
 	last = *event;
-	assert_in_range(event->nr_frames, 0, RINGS_CALLERS);
+	assert_in_range(event->nr_frames, 0, 64);
 	if (event->nr_frames)
 		memcpy(last_frames, event->stack, event->nr_frames * sizeof(*last_frames));
 }
@@ -784,6 +784,79 @@ static void callers(void **state)
 	rings.options.nr_lanes = 4;
 	assert_true(rings_takes(&rings, &one));
 	rings.options.nr_lanes = 1;
+}
+
+static void who_frees(void **state)
+{
+	rings.options.event = keep_event;
+	rings.options.depth = 64;
+	set_node(AGENT_FIRST_NODE, 0x401000, AGENT_ROOT);
+	for (uint32_t i = 1; i < 100; i++)
+		set_node(AGENT_FIRST_NODE + i, 0x401000 + i, AGENT_FIRST_NODE + i - 1);
+	produce(AGENT_FREE, 0x10, 0x401234, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.caller, 0x401234);
+	assert_false(last.from_own);
+	assert_int_equal(last.size, 0);
+	assert_null(last.site);
+	assert_int_equal(last.nr_frames, 0);
+	produce(AGENT_RESIZE_BEGIN, 0x10, 0x401234 | AGENT_FROM_OWN, 3, AGENT_FIRST_NODE + 99, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_RESIZE_BEGIN);
+	assert_int_equal(last.caller, 0x401234);
+	assert_true(last.from_own);
+	assert_int_equal(last.size, 0);
+	assert_int_equal(last.nr_frames, 64); /* each time */
+	assert_null(last.site);
+	produce(AGENT_FREE, 0x10, 0x401234, 3, AGENT_FIRST_NODE + 1, 0);
+	drain();
+	assert_non_null(last.site);
+	assert_int_equal(last.nr_frames, 2);
+	rings.options.callers = true;
+	produce(AGENT_FREE, 0x10, 0x401234, 3, AGENT_FIRST_NODE + 99, 0);
+	drain();
+	assert_int_equal(last.nr_frames, RINGS_CALLERS);
+	rings.options.free_stacks = true;
+	produce(AGENT_FREE, 0x10, 0x401234, 3, AGENT_FIRST_NODE + 99, 0);
+	drain();
+	assert_int_equal(last.nr_frames, 64);
+}
+
+static uint64_t key_77(void *owner, uint32_t thread)
+{
+	return 77;
+}
+
+/* Of a thread whose outer call somebody else watches. */
+static void muted_ones_are_inside(void **state)
+{
+	rings.options.event = keep_event;
+	rings.options.key = key_77;
+	assert_int_equal(rings_mute(&rings, 77, true), 0);
+	drain();
+	produce(AGENT_ALLOC, 0x10, 5, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_ALLOC_INSIDE);
+	assert_int_equal(last.address, 0x10);
+	produce(AGENT_RESIZE_BEGIN, 0x20, 0x401000, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_FREE_INSIDE);
+	assert_int_equal(last.address, 0x20);
+	produce(AGENT_RESIZE_FAILED, 0x30, 5, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_ALLOC_INSIDE);
+	assert_int_equal(last.address, 0x30);
+	last.kind = EVENT_FAILED;
+	produce(AGENT_RESIZE_DONE, 0x30, 0, 3, NONE, 0);
+	produce(AGENT_FAILED, 0, 0, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_FAILED);
+	assert_int_equal(last.address, 0x30);
+	produce(AGENT_ALLOC_INSIDE, 0, 0, 3, NONE, 0);
+	drain();
+	assert_int_equal(last.kind, EVENT_ALLOC_INSIDE);
+	assert_int_equal(last.address, 0);
+	assert_int_equal(rings.stats.refused, 0);
 }
 
 static void *write_freely(void *argument)
@@ -904,6 +977,8 @@ int main(void)
 		TEST(two_lanes_and_two_consumers),
 		TEST(insertions_have_a_lane),
 		TEST(callers),
+		TEST(who_frees),
+		TEST(muted_ones_are_inside),
 		TEST(order_an_address),
 		TEST(the_clock_goes_on),
 		TEST(the_loader_is_heard),

@@ -61,13 +61,16 @@
 enum agent_kind {
 	AGENT_NOTHING,		/* never written */
 	AGENT_ALLOC,		/* address, size, stack */
-	AGENT_FREE,		/* address: about to be freed; with callers also the stack */
+	AGENT_FREE,		/* address: about to be freed; origin in place of the size; for some
+				 * also the stack: agent_state */
 	AGENT_FREE_INSIDE,	/* likewise, or resized, by a call that another one makes */
-	AGENT_RESIZE_BEGIN,	/* address: a realloc of it begins in this thread; as FREE */
+	AGENT_RESIZE_BEGIN,	/* address: a realloc of it begins in this thread; else as FREE */
 	AGENT_RESIZE_DONE,	/* address: the old block is gone; an ALLOC tells of the new one */
 	AGENT_RESIZE_FAILED,	/* address: the old block lives on; the size asked for */
 	AGENT_FAILED,		/* address 0: an allocation that returned no memory; likewise, and
 				 * with callers the stack */
+	AGENT_ALLOC_INSIDE,	/* address: allocated, or kept by a resize that failed, by a call that
+				 * another one makes; 0: some block, of which no more is known */
 	AGENT_OWN,		/* written by the tracer, which knows what its node means */
 };
 
@@ -76,7 +79,8 @@ enum agent_kind {
  *
  *   lap_address    63..48 lap, 47..0 address        lap = index / AGENT_RING_RECORDS + 1, as 16
  *   kind_size      63..52 function, 51..48 kind,    bits and never 0: agent_lap()
- *                  47..0 size in bytes (at most 2^48 - 1)
+ *                  47..0 size in bytes (at most 2^48 - 1), or the origin of a free: 46..0 its
+ *                  return address or 0, 47 AGENT_FROM_OWN
  *   thread_stack   63..32 thread (its place in agent_state.threads; AGENT_THREADS: unknown),
  *                  31..0 node
  *   time_ns        agent_shared.now_ns as it was
@@ -84,6 +88,9 @@ enum agent_kind {
 struct agent_record {
 	uint64_t lap_address, kind_size, thread_stack, time_ns;
 };
+
+/* Of a free: the call comes from the module of the function itself. */
+#define AGENT_FROM_OWN (1ull << 47)
 
 #define AGENT_ADDRESS_BITS 48
 #define AGENT_ADDRESS_MASK ((1ull << AGENT_ADDRESS_BITS) - 1)
@@ -218,6 +225,8 @@ struct agent_state {
 	/* For a log: every record has a stack, not only those of blocks, and all are in ring 0, in
 	 * one order for all addresses. */
 	uint32_t callers;
+	/* Each FREE and RESIZE_BEGIN has a stack.  Those with AGENT_FROM_OWN always have. */
+	uint32_t free_stacks;
 	int64_t sample_bytes;		/* 0: every call; else the mean distance of samples */
 	int64_t gaps[AGENT_GAPS];	/* exponentially distributed, mean sample_bytes */
 	uint8_t sampled_near[AGENT_SAMPLED_LINES];	/* how many, at least, are in that line */
@@ -234,6 +243,8 @@ struct agent_function {
 	uint8_t call;
 	uint8_t size_argument, pointer_argument;	/* below AGENT_ARGUMENTS, or AGENT_NO_SIZE */
 	uint8_t may_nest;		/* of a free: tell when it ends */
+	taddr_t own_start;		/* code of its module, but for the program's; else 0 bytes */
+	uint64_t own_bytes;
 };
 
 /* No argument says how large a block is: each counts as one byte. */

@@ -16,6 +16,7 @@
 #define AGENT_TELL_OLD 2u		/* the block it resizes */
 #define AGENT_TELL_ALL (AGENT_TELL_NEW | AGENT_TELL_OLD)
 #define AGENT_TELL_UNKNOWN 4u
+#define AGENT_TELL_INSIDE 8u		/* the call is nested: only where its block is */
 
 /* Is the call whose return address lies at sp made by another one?  Drops those that are no
  * longer under way: left by longjmp or by an exception. */
@@ -26,6 +27,12 @@ static inline bool agent_calls_nested(struct agent_thread *thread, taddr_t sp, t
 	if (AGENT_LIKELY(thread && !thread->nr_calls))
 		return false;
 	return agent_calls_nested_slow(thread, sp, fp);
+}
+
+/* Some allocators hand a call on five times; room is left for the calls of handlers. */
+static inline bool agent_calls_take_nested(const struct agent_thread *thread)
+{
+	return thread && thread->nr_calls < AGENT_CALLS - 2;
 }
 
 void agent_calls_push(struct agent_thread *thread, taddr_t sp,

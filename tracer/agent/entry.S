@@ -56,7 +56,7 @@
 	.macro literals label
 	.cfi_endproc
 	.balign	16, 0xcc	/* so that the template ends with them */
-\label:	.fill	6, 8, 0
+\label:	.fill	AGENT_LITERALS, 8, 0
 	.endm
 
 	.macro template name
@@ -95,7 +95,7 @@
 	shr	$AGENT_THREADS_SHIFT, %rcx
 	and	$AGENT_THREADS_MASK, %ecx
 	imul	$AGENT_THREAD_BYTES, %rcx, %rcx
-	add	\literals+32(%rip), %rcx
+	add	\literals+AGENT_LITERAL_TABLE(%rip), %rcx
 	cmp	%rax, AGENT_THREAD_KEY(%rcx)
 	jne	\whole
 	.endm
@@ -111,7 +111,7 @@
 	imul	%rdi, %rax
 	shr	$AGENT_LINES_SHIFT, %rax
 	and	$AGENT_LINES_MASK, %eax
-	add	\literals+32(%rip), %rax
+	add	\literals+AGENT_LITERAL_TABLE(%rip), %rax
 	cmpb	$0, -AGENT_NEAR_TO_THREADS(%rax)
 	jne	\whole
 	mov	%rsi, %rdx
@@ -151,7 +151,7 @@
 	.macro lean_alloc literals, whole, hidden
 	keep_lean
 	mov	%rdi, %rdx
-	cmpb	$AGENT_LEAN_ARRAY, \literals+40(%rip)
+	cmpb	$AGENT_LEAN_ARRAY, \literals+AGENT_LITERAL_LEAN(%rip)
 	jae	5f
 6:	lean_thread \literals, 7f
 	mov	AGENT_THREAD_SAMPLE_LEFT(%rcx), %rax
@@ -160,7 +160,7 @@
 	cmp	%rax, %rdx
 	jae	7f
 	sub	%rdx, %rax
-	cmpb	$0, \literals+41(%rip)
+	cmpb	$0, \literals+AGENT_LITERAL_LEAN+1(%rip)
 	jne	8f
 	mov	%rax, AGENT_THREAD_SAMPLE_LEFT(%rcx)
 	restore_lean
@@ -200,7 +200,7 @@
 	imul	%rdi, %rax
 	shr	$AGENT_LINES_SHIFT, %rax
 	and	$AGENT_LINES_MASK, %eax
-	mov	\literals+32(%rip), %rcx
+	mov	\literals+AGENT_LITERAL_TABLE(%rip), %rcx
 	cmpb	$0, (%rcx, %rax)
 	restore_lean
 	jne	\whole
@@ -211,7 +211,7 @@
 
 template agent_call
 	.cfi_startproc
-	cmpb	$0, 9f+40(%rip)
+	cmpb	$0, 9f+AGENT_LITERAL_LEAN(%rip)
 	jne	5f
 4:	call_before 9f
 	test	%eax, %eax
@@ -226,7 +226,7 @@ template agent_call
 	.hidden	agent_call_return
 agent_call_return:
 	move_sp	-8
-	cmpb	$0, 9f+41(%rip)
+	cmpb	$0, 9f+AGENT_LITERAL_LEAN+1(%rip)
 	jne	3f
 2:	save_registers
 	lea	RESULTS(%rsp), %rdi
@@ -246,7 +246,7 @@ template agent_call_end
 
 template agent_jump
 	.cfi_startproc
-	cmpb	$0, 9f+40(%rip)
+	cmpb	$0, 9f+AGENT_LITERAL_LEAN(%rip)
 	jne	5f
 4:	call_before 9f
 	restore_registers

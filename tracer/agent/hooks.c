@@ -26,6 +26,9 @@ _Static_assert(sizeof(struct agent_thread) == AGENT_THREAD_BYTES &&
 	       offsetof(struct agent_state, threads) - offsetof(struct agent_state, sampled_near) ==
 	       AGENT_NEAR_TO_THREADS &&
 	       AGENT_THREADS == AGENT_THREADS_MASK + 1 &&
+	       sizeof(struct agent_literals) == AGENT_LITERALS * 8 &&
+	       offsetof(struct agent_literals, table) == AGENT_LITERAL_TABLE &&
+	       offsetof(struct agent_literals, lean) == AGENT_LITERAL_LEAN &&
 	       AGENT_SAMPLED_LINES == AGENT_LINES_MASK + 1, "layout.h is for entry.S");
 
 /* A call, seen from either hook. */
@@ -87,6 +90,30 @@ static uint32_t caller(const struct hook *hook)
 	return agent_stack_node(hook->thread, hook->sp, hook->fp);
 }
 
+/* Where a free comes from; as the size of its record. */
+static uint64_t origin(const struct hook *hook)
+{
+	taddr_t from = *(const taddr_t *)(uintptr_t)hook->sp;
+
+	if (AGENT_UNLIKELY(from >= AGENT_FROM_OWN))
+		return 0;
+	return from - hook->function->own_start < hook->function->own_bytes ?
+	       from | AGENT_FROM_OWN : from;
+}
+
+/* The allocator itself may free what is free already, e.g. what a thread that ends has cached:
+ * that is told by the callers further out. */
+static void put_free(const struct hook *hook, enum agent_kind kind, taddr_t address)
+{
+	uint64_t from = origin(hook);
+	uint32_t node = AGENT_ROOT;
+
+	if (AGENT_UNLIKELY(from & AGENT_FROM_OWN || agent_state.free_stacks) &&
+	    !agent_state.sample_bytes)
+		node = agent_stack_node(hook->thread, hook->sp, hook->fp);
+	agent_put(hook->thread, hook->function, kind, address, from, node);
+}
+
 static bool is_nested(const struct hook *hook)
 {
 	return agent_calls_nested(hook->thread, hook->sp, hook->fp);
@@ -98,6 +125,17 @@ static uint32_t wrap(const struct hook *hook, uint32_t tell)
 	if (hook->thread)
 		agent_calls_push(hook->thread, hook->sp, hook->function, tell);
 	return 1;
+}
+
+/* What it returns is told of as well, since it may be freed by a call that does count. */
+static uint32_t wrap_nested(const struct hook *hook)
+{
+	if (agent_state.sample_bytes)
+		return 0;
+	if (AGENT_LIKELY(agent_calls_take_nested(hook->thread)))
+		return wrap(hook, AGENT_TELL_INSIDE);
+	agent_put(hook->thread, hook->function, AGENT_ALLOC_INSIDE, 0, 0, AGENT_ROOT);
+	return 0;
 }
 
 /* It is not drawn, but what it makes is. */
@@ -152,9 +190,8 @@ static uint32_t before_free(const struct agent_registers *regs,
 	open_hook(&hook, regs, function, fp);
 	if (is_inside(&hook, pointer))
 		return 0;
-	hook.size = 0;
 	if (pointer)
-		put(&hook, AGENT_FREE, pointer, caller(&hook));
+		put_free(&hook, AGENT_FREE, pointer);
 	return wraps ? wrap(&hook, 0) : 0;
 }
 
@@ -175,14 +212,16 @@ static uint32_t before_resize(struct hook *hook)
 		if (!tell)
 			return wrap_to_hide(hook);
 	}
-	if (is_forsaken() || is_inside(hook, tell & AGENT_TELL_OLD ? hook->pointer : 0))
+	if (is_forsaken())
 		return 0;
+	if (is_inside(hook, tell & AGENT_TELL_OLD ? hook->pointer : 0))
+		return wrap_nested(hook);
 	if (agent_state.sample_bytes && !hook->thread) {
-		put(hook, AGENT_FREE, hook->pointer, AGENT_ROOT);
+		put_free(hook, AGENT_FREE, hook->pointer);
 		return 0;
 	}
 	if (tell & AGENT_TELL_OLD)
-		put(hook, AGENT_RESIZE_BEGIN, hook->pointer, caller(hook));
+		put_free(hook, AGENT_RESIZE_BEGIN, hook->pointer);
 	return wrap(hook, tell);
 }
 
@@ -190,9 +229,9 @@ static uint32_t before_alloc(const struct hook *hook)
 {
 	if (agent_state.sample_bytes && !is_drawn(hook))
 		return wrap_to_hide(hook);
-	if (is_forsaken() || is_nested(hook))
+	if (is_forsaken())
 		return 0;
-	return wrap(hook, AGENT_TELL_ALL);
+	return is_nested(hook) ? wrap_nested(hook) : wrap(hook, AGENT_TELL_ALL);
 }
 
 uint32_t agent_before(const struct agent_registers *regs, const struct agent_function *function,
@@ -266,6 +305,21 @@ static __attribute__((noinline)) void tell_all(const struct agent_registers *reg
 		put(&hook, AGENT_FAILED, 0, node);
 }
 
+/* The block is where it was if the call has failed. */
+static __attribute__((noinline)) void tell_inside(const struct agent_registers *regs,
+						  const struct agent_function *function,
+						  taddr_t block)
+{
+	struct hook hook;
+
+	open_hook(&hook, regs, function, 0);
+	if (!block && is_resize(function) && hook.size)
+		block = hook.pointer;
+	hook.size = 0;
+	if (block)
+		put(&hook, AGENT_ALLOC_INSIDE, block, AGENT_ROOT);
+}
+
 /* What was to be told; all of it if the call is not known, since there was no place for it or
  * since it looked as if it were gone. */
 static uint32_t pop(struct agent_thread *thread, taddr_t sp)
@@ -291,6 +345,10 @@ void agent_after(const struct agent_registers *regs, const struct agent_function
 	if (!tell || function->call == AGENT_CALL_FREE)
 		return;
 	result = block_of(regs, function, result);
+	if (AGENT_UNLIKELY(tell & AGENT_TELL_INSIDE)) {
+		tell_inside(regs, function, result);
+		return;
+	}
 	if ((result || AGENT_UNLIKELY(agent_state.callers)) && tell & AGENT_TELL_NEW)
 		node = agent_stack_node(thread, sp, fp);
 	tell_all(regs, function, tell, result, node);

@@ -3,6 +3,11 @@
 #ifndef MEMTRACE_AGENT_LAYOUT_H
 #define MEMTRACE_AGENT_LAYOUT_H
 
+/* struct agent_literals: its words, and where some lie. */
+#define AGENT_LITERALS 8
+#define AGENT_LITERAL_TABLE 48
+#define AGENT_LITERAL_LEAN 56
+
 /* agent_literals.lean */
 #define AGENT_LEAN_NOT 0
 #define AGENT_LEAN_ALLOC 1	/* the size is the first argument */

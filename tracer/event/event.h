@@ -22,6 +22,8 @@
 enum event_kind {
 	EVENT_ALLOC,		/* address, size, stack */
 	EVENT_FREE,		/* address */
+	EVENT_ALLOC_INSIDE,	/* address: a block that a call which does not count returned, or could
+				 * not resize; 0: some block, nobody knows where */
 	EVENT_FREE_INSIDE,	/* address: freed or resized by a call that does not count; of that
 				 * address alone, with ADDRESS_POOL or without */
 	EVENT_RESIZE_BEGIN,	/* old_address: about to be resized by this thread */
@@ -31,6 +33,10 @@ enum event_kind {
 };
 
 /*
+ * FREE and RESIZE_BEGIN tell who called: by the return address, and where free_stacks were asked
+ * for by a whole stack.  What the allocator's own module does always has its stack (from_own): it
+ * may free what is free already, as glibc does with what a thread that ends has cached.
+ *
  * Addresses of blocks of functions that the user has named have ADDRESS_POOL set.
  * RESIZE_END: address != 0: the block is now there.  address == 0 and size == 0: realloc(p, 0)
  * freed it.  address == 0 and size != 0: it failed and the old block lives.
@@ -42,6 +48,8 @@ struct event {
 	pid_t kernel_tid;	/* the kernel's number, where that was asked for; 0: not known */
 	taddr_t address;
 	taddr_t old_address;
+	taddr_t caller;		/* of a free: where it returns to; 0: not known */
+	bool from_own;		/* ... which is in the function's own module */
 	uint64_t size;		/* bytes, as asked for */
 	uint64_t time_ns;	/* since the attach */
 	const code_t *stack;	/* return addresses, innermost first; not ours to keep */

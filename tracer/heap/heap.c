@@ -270,6 +270,8 @@ void heap_event(struct heap *heap, const struct event *event)
 	case EVENT_FREE:
 		on_free(heap, event);
 		break;
+	case EVENT_ALLOC_INSIDE:
+		break;
 	case EVENT_FREE_INSIDE:
 		on_free_inside(heap, event);
 		break;

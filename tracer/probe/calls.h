@@ -23,6 +23,7 @@ struct call {
 	taddr_t sp;
 	taddr_t pointer;	/* block to be resized, or where the result goes */
 	uint64_t size;
+	bool is_nested;		/* it does not count: only where its block is */
 };
 
 struct calls {
@@ -44,6 +45,12 @@ enum call_relation {
  * return address lies at `slot`. */
 enum call_relation calls_relate(const struct function *function, taddr_t slot,
 				const struct walk *walk);
+
+/* Room is left for the calls of handlers. */
+static inline bool calls_take_nested(const struct calls *calls)
+{
+	return calls->nr < CALLS_MAX - 4;
+}
 
 /* False when it is full. */
 bool calls_push(struct calls *calls, const struct call *call);

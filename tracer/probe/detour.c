@@ -111,6 +111,7 @@ bool detour_is_left_for_good(const struct function *function)
 static struct agent_literals literals_of(const struct detour *detour,
 					 const struct function *function, taddr_t base)
 {
+	const struct module_range *own = &function->module->extent;
 	bool loader = function->kind->call == CALL_LOADER;
 
 	return (struct agent_literals){
@@ -124,6 +125,8 @@ static struct agent_literals literals_of(const struct detour *detour,
 			.size_argument = function->kind->size_argument,
 			.pointer_argument = function->kind->pointer_argument,
 			.may_nest = function->may_nest,
+			.own_start = own->start,
+			.own_bytes = function_has_own(function) ? own->end - own->start : 0,
 		},
 	};
 }

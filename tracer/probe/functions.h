@@ -64,6 +64,13 @@ int function_explore(struct function *function, const struct memread *code,
 /* True if a call of `outer` may become one of another function, at `address`, by jumps alone. */
 bool function_hands_on_to(const struct function *outer, taddr_t address);
 
+/* Whether calls from its own module are the allocator's, or the C library's: those from the program
+ * may be anybody's. */
+static inline bool function_has_own(const struct function *function)
+{
+	return !function->module->is_program;
+}
+
 /* True if pc lies in its code, tails included. */
 bool function_covers(const struct function *function, taddr_t pc);
 

@@ -383,6 +383,7 @@ static int write_state(struct implant *implant, struct memory *memory,
 	state->wait_cycles = settings->wait_cycles;
 	state->depth = settings->depth;
 	state->callers = settings->callers;
+	state->free_stacks = settings->free_stacks;
 	state->sample_bytes = settings->sample_bytes;
 	if (settings->sample_bytes) {
 		memcpy(state->gaps, settings->gaps, sizeof(state->gaps));

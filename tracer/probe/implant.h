@@ -62,6 +62,7 @@ struct implant {
 struct implant_settings {
 	uint32_t depth;
 	bool callers;			/* stacks of all records */
+	bool free_stacks;
 	uint64_t wait_cycles;
 	taddr_t main_low, main_high;
 	int64_t sample_bytes;		/* 0: all calls are recorded */

@@ -194,6 +194,7 @@ static int map_implant(struct jump *jump, struct inject *inject, const struct ma
 	struct implant_settings settings = {
 		.depth = jump->options.depth,
 		.callers = jump->options.callers,
+		.free_stacks = jump->options.callers || jump->options.free_stacks,
 		.wait_cycles = cycles_per_ms(jump),
 		.sample_bytes = jump->options.sample_bytes,
 		.gaps = jump->gaps,

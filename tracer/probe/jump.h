@@ -27,6 +27,7 @@
 struct jump_options {
 	uint32_t depth;
 	bool callers;			/* of all calls, with the kernel's numbers of threads */
+	bool free_stacks;
 	int64_t sample_bytes;
 	uint64_t epoch_ns;
 	struct walker *walker;		/* of the target's stacks; for this thread */

@@ -118,6 +118,7 @@ static int init_lane(struct jump *jump, unsigned number)
 		.consumer = sink->takers[number],
 		.lane = number, .nr_lanes = sink->nr_takers,
 		.callers = jump->options.callers,
+		.free_stacks = jump->options.free_stacks,
 		.key = thread_key, .tid = jump->tids ? thread_tid : NULL, .key_owner = jump,
 	};
 

@@ -59,6 +59,7 @@ static void make_jump(struct probe *probe)
 	const struct probe_options *options = &probe->options;
 	const struct jump_options jump_options = {
 		.depth = options->depth, .callers = options->callers,
+		.free_stacks = options->free_stacks,
 		.sample_bytes = options->sample_bytes,
 		.epoch_ns = options->epoch_ns, .sink = options->sink,
 		.notify = options->notify, .owner = options->owner, .walker = &probe->walker,

@@ -51,9 +51,10 @@ struct probe_options {
 	int64_t sample_bytes;
 	struct targets *targets;
 	uint64_t epoch_ns;		/* clock_ns() of time 0 of the events */
-	/* For a log: each event has its caller, and the kernel's number of its thread; else only
-	 * those of blocks that are allocated have stacks.  See event/event.h. */
+	/* For a log: each event has its caller, and the kernel's number of its thread.  See
+	 * event/event.h. */
 	bool callers;
+	bool free_stacks;		/* those of frees have their whole stacks */
 	/* Modules and functions have been looked at again.  In this thread; may be NULL. */
 	void (*learned)(void *owner);
 	/* Told in this thread, which knows the first taker alone, or in the jump engine's, but

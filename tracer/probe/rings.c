@@ -135,13 +135,28 @@ static void add_stack(struct rings *rings, uint32_t node, struct event *event)
 	event->site = &cell->site;
 }
 
+static void add_frames(struct rings *rings, uint32_t node, uint32_t depth, struct event *event)
+{
+	event->stack = rings->frames;
+	event->truncated = read_frames(rings, node, depth, &event->nr_frames);
+}
+
 /* The few innermost frames, where the agent tells of callers. */
 static void add_callers(struct rings *rings, uint32_t node, struct event *event)
 {
-	if (node == AGENT_ROOT)
-		return;
-	event->stack = rings->frames;
-	event->truncated = read_frames(rings, node, RINGS_CALLERS, &event->nr_frames);
+	if (rings->options.callers && node != AGENT_ROOT)
+		add_frames(rings, node, RINGS_CALLERS, event);
+}
+
+/* A log wants the frames each time; so does who looks whether a call is the allocator's own. */
+static void add_freer(struct rings *rings, uint32_t node, struct event *event)
+{
+	if (event->from_own || (rings->options.callers && rings->options.free_stacks))
+		add_frames(rings, node, rings->options.depth, event);
+	else if (rings->options.callers)
+		add_callers(rings, node, event);
+	else if (node != AGENT_ROOT)
+		add_stack(rings, node, event);
 }
 
 static const enum event_kind kinds[] = {
@@ -152,18 +167,30 @@ static const enum event_kind kinds[] = {
 	[AGENT_RESIZE_DONE] = EVENT_RESIZE_END, /* the new block has an ALLOC of its own */
 	[AGENT_RESIZE_FAILED] = EVENT_RESIZE_END,
 	[AGENT_FAILED] = EVENT_FAILED,
+	[AGENT_ALLOC_INSIDE] = EVENT_ALLOC_INSIDE,
 };
+
+static void set_origin(struct event *event)
+{
+	event->caller = event->size & (AGENT_FROM_OWN - 1);
+	event->from_own = event->size & AGENT_FROM_OWN;
+	event->size = 0;
+}
 
 /* False: no agent writes that. */
 static bool set_kind(struct event *event, unsigned kind, taddr_t address)
 {
-	if (kind < AGENT_ALLOC || kind > AGENT_FAILED || (!address && kind != AGENT_FAILED))
+	if (kind < AGENT_ALLOC || kind > AGENT_ALLOC_INSIDE ||
+	    (!address && kind != AGENT_FAILED && kind != AGENT_ALLOC_INSIDE))
 		return false;
 	event->kind = kinds[kind];
-	if (kind == AGENT_ALLOC || kind == AGENT_FREE || kind == AGENT_FREE_INSIDE)
+	if (kind == AGENT_ALLOC || kind == AGENT_ALLOC_INSIDE || kind == AGENT_FREE ||
+	    kind == AGENT_FREE_INSIDE)
 		event->address = address;
 	else
 		event->old_address = address;
+	if (kind == AGENT_FREE || kind == AGENT_RESIZE_BEGIN)
+		set_origin(event);
 	if (kind == AGENT_RESIZE_DONE)
 		event->size = 0;
 	else if (kind == AGENT_RESIZE_FAILED && !event->size)
@@ -232,11 +259,16 @@ static void deliver_own(struct rings *rings, unsigned ring, uint32_t number)
 /* What it would be had the agent known of the call that it is made by.  False: nothing. */
 static bool make_inside(struct event *event)
 {
-	if (event->kind == EVENT_RESIZE_BEGIN)
-		event->address = event->old_address;
-	else if (event->kind != EVENT_FREE && event->kind != EVENT_FREE_INSIDE)
+	bool is_kept = event->kind == EVENT_RESIZE_END && event->size;
+
+	if (event->kind == EVENT_FAILED || (event->kind == EVENT_RESIZE_END && !is_kept))
 		return false;
-	event->kind = EVENT_FREE_INSIDE;
+	if (event->kind == EVENT_RESIZE_BEGIN || is_kept)
+		event->address = event->old_address;
+	if (event->kind == EVENT_ALLOC || is_kept)
+		event->kind = EVENT_ALLOC_INSIDE;
+	if (event->kind != EVENT_ALLOC_INSIDE)
+		event->kind = EVENT_FREE_INSIDE;
 	event->old_address = 0;
 	return true;
 }
@@ -267,6 +299,8 @@ static void deliver(struct rings *rings, unsigned ring, const struct agent_recor
 		return;
 	if (event.kind == EVENT_ALLOC)
 		add_stack(rings, (uint32_t)thread_stack, &event);
+	else if (event.kind == EVENT_FREE || event.kind == EVENT_RESIZE_BEGIN)
+		add_freer(rings, (uint32_t)thread_stack, &event);
 	else
 		add_callers(rings, (uint32_t)thread_stack, &event);
 	if (rings->options.tid)

@@ -25,7 +25,7 @@
 #define RINGS_SHARE 256				/* of one ring in one rings_drain() */
 #define RINGS_BATCH (RINGS_SHARE * AGENT_RINGS)	/* the most that rings_drain() takes */
 #define RINGS_DEPTH_MAX 1024
-#define RINGS_CALLERS 4				/* frames of what is no allocation */
+#define RINGS_CALLERS 4				/* frames for a log of what is no allocation */
 #define RINGS_MUTES 1024			/* 128 threads at once */
 
 struct rings_options {
@@ -42,6 +42,7 @@ struct rings_options {
 	uint64_t (*key)(void *owner, uint32_t thread);
 	/* agent_state.callers: all of it is in ring 0. */
 	bool callers;
+	bool free_stacks;	/* the whole ones */
 	/* The kernel's number of it; 0: nobody knows.  NULL: nobody asks. */
 	pid_t (*tid)(void *owner, uint32_t thread);
 	void *key_owner;

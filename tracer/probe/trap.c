@@ -78,6 +78,24 @@ static void send_with_stack(struct probe *probe, struct thread *thread, const ar
 	send(probe, thread, event, now_ns);
 }
 
+/* Tells who frees: see event/event.h. */
+static void send_free(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		      struct event *event, uint64_t now_ns)
+{
+	const struct function *function = &probe->functions.items[event->function];
+	const struct module_range *own = &function->module->extent;
+
+	if (!memread_exact(&probe->process->memory.read, regs->rsp, &event->caller,
+			   sizeof(event->caller)))
+		event->caller = 0;
+	event->from_own = function_has_own(function) && event->caller >= own->start &&
+			  event->caller < own->end;
+	if (event->from_own || probe->options.callers || probe->options.free_stacks)
+		send_with_stack(probe, thread, regs, event, now_ns);
+	else
+		send(probe, thread, event, now_ns);
+}
+
 /* One whose stack the heap has no use for. */
 static void send_with_caller(struct probe *probe, struct thread *thread, const arch_regs *regs,
 			     struct event *event, uint64_t now_ns)
@@ -117,7 +135,7 @@ static void drop_call(struct probe *probe, struct thread *thread, uint64_t now_n
 		.old_address = call->pointer,
 	};
 
-	if (allocator_resizes(function->kind) && call->pointer)
+	if (allocator_resizes(function->kind) && call->pointer && !call->is_nested)
 		send(probe, thread, &event, now_ns);
 	unmute(probe, thread->calls);
 }
@@ -252,12 +270,12 @@ static void begin(struct probe *probe, struct thread *thread, const struct funct
 		event.kind = EVENT_FREE;
 		event.address = call->pointer | pool_bit(function->kind);
 		if (call->pointer && !is_told_already(thread->calls, call))
-			send_with_caller(probe, thread, regs, &event, now_ns);
+			send_free(probe, thread, regs, &event, now_ns);
 		watch = function->may_nest;
 	} else if (allocator_resizes(function->kind) && call->pointer) {
 		event.kind = EVENT_RESIZE_BEGIN;
 		event.old_address = call->pointer;
-		send_with_caller(probe, thread, regs, &event, now_ns);
+		send_free(probe, thread, regs, &event, now_ns);
 	}
 	if (!watch)
 		return;
@@ -295,6 +313,21 @@ static void tell_inside(struct probe *probe, struct thread *thread, const struct
 		send(probe, thread, &event, now_ns);
 }
 
+/* What it returns may be freed by a call that does count. */
+static void watch_inside(struct probe *probe, struct thread *thread, struct call *call,
+			 uint64_t now_ns)
+{
+	struct event event = { .kind = EVENT_ALLOC_INSIDE, .function = call->function };
+
+	/* Handed on by a jump, it is the call that is known. */
+	if (probe->functions.items[call->function].kind->call == CALL_FREE ||
+	    calls_find(thread->calls, call->sp) >= 0)
+		return;
+	call->is_nested = true;
+	if (!calls_take_nested(thread->calls) || !calls_push(thread->calls, call))
+		send(probe, thread, &event, now_ns);
+}
+
 void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *regs,
 		uint32_t index, uint64_t now_ns)
 {
@@ -314,6 +347,7 @@ void trap_entry(struct probe *probe, struct thread *thread, const arch_regs *reg
 	read_arguments(function->kind, regs, &call);
 	if (is_nested(probe, thread, regs, function, now_ns) || is_in_agent(probe, regs)) {
 		tell_inside(probe, thread, &call, now_ns);
+		watch_inside(probe, thread, &call, now_ns);
 		return;
 	}
 	begin(probe, thread, function, &call, regs, now_ns);
@@ -333,6 +367,22 @@ static taddr_t result_of(struct probe *probe, const struct allocator_function *k
 	    !memread_exact(&probe->process->memory.read, call->pointer, &block, sizeof(block)))
 		return 0;
 	return block;
+}
+
+/* The block is where it was if the call has failed. */
+static void end_inside(struct probe *probe, struct thread *thread, const arch_regs *regs,
+		       const struct call *call, uint64_t now_ns)
+{
+	const struct allocator_function *kind = probe->functions.items[call->function].kind;
+	struct event event = {
+		.kind = EVENT_ALLOC_INSIDE, .function = call->function,
+		.address = result_of(probe, kind, call, regs),
+	};
+
+	if (!event.address && allocator_resizes(kind) && call->size)
+		event.address = call->pointer;
+	if (event.address)
+		send(probe, thread, &event, now_ns);
 }
 
 static void end(struct probe *probe, struct thread *thread, const arch_regs *regs,
@@ -372,7 +422,10 @@ void trap_return(struct probe *probe, struct thread *thread, const arch_regs *re
 	call = thread->calls->items[--thread->calls->nr];
 	at_entry.rsp = slot;
 	unmute(probe, thread->calls);
-	end(probe, thread, &at_entry, &call, now_ns);
+	if (call.is_nested)
+		end_inside(probe, thread, &at_entry, &call, now_ns);
+	else
+		end(probe, thread, &at_entry, &call, now_ns);
 }
 
 void trap_entry_again(struct probe *probe, struct thread *thread, const arch_regs *regs,

@@ -116,6 +116,8 @@ size_t lines_make(struct lines *lines, const struct event *event, struct line ou
 	case EVENT_FAILED:
 		*out = line_of(event, LINE_FAILED, 0);
 		return 1;
+	case EVENT_ALLOC_INSIDE:
+		return 0;
 	}
 	return 0;
 }
