@@ -16,7 +16,8 @@ int heap_init(struct heap *heap)
 {
 	struct heap new = { .stacks = NULL };
 
-	if (ledger_init(&new.ledger) || stacks_create(&new.stacks) || sites_create(&new.sites)) {
+	if (ledger_init(&new.ledger) || wrong_init(&new.wrong) || stacks_create(&new.stacks) ||
+	    sites_create(&new.sites)) {
 		heap_deinit(&new);
 		return -ENOMEM;
 	}
@@ -30,6 +31,7 @@ void heap_deinit(struct heap *heap)
 	sites_destroy(heap->sites);
 	stacks_destroy(heap->stacks);
 	ledger_deinit(&heap->ledger);
+	wrong_deinit(&heap->wrong);
 	memset(heap, 0, sizeof(*heap));
 }
 
@@ -39,6 +41,11 @@ void heap_sample(struct heap *heap, uint64_t mean_bytes)
 	sites_sample(heap->sites, mean_bytes);
 }
 
+void heap_begin_late(struct heap *heap, bool has_calls)
+{
+	wrong_begin_late(&heap->wrong, has_calls);
+}
+
 int heap_restart(struct heap *heap)
 {
 	struct heap new;
@@ -46,6 +53,7 @@ int heap_restart(struct heap *heap)
 	if (heap_init(&new))
 		return -ENOMEM;
 	heap_sample(&new, heap->sample_bytes);
+	new.keeps_free_stacks = heap->keeps_free_stacks;
 	heap_deinit(heap);
 	*heap = new;
 	return 0;
@@ -127,9 +135,13 @@ static void on_alloc(struct heap *heap, const struct event *event)
 		heap->totals.lost_events++;
 		return;
 	}
-	if (replaced.address)
+	if (replaced.address) {
 		count_free(heap, &replaced, event->time_ns, &heap->totals.replaced_blocks);
+		heap->missed_frees += !(replaced.address & ADDRESS_POOL) &&
+				      !wrong_explains(&heap->wrong, replaced.address);
+	}
 	count_alloc(heap, &block);
+	wrong_free_inside(&heap->wrong, event->address);
 	heap->totals.truncated_stacks += event->truncated;
 	heap->has_pools |= (event->address & ADDRESS_POOL) != 0;
 }
@@ -144,14 +156,74 @@ static bool remove_block(struct heap *heap, taddr_t address, struct block *out)
 	       (heap->has_pools && ledger_remove(&heap->ledger, address ^ ADDRESS_POOL, out));
 }
 
+/* All of its stack that is known lies in the function's own module. */
+static bool is_own(const struct event *event)
+{
+	uint32_t i = 1;
+
+	while (i < event->nr_frames && code_module(event->stack[i]) == code_module(*event->stack))
+		i++;
+	return event->from_own && i >= event->nr_frames;
+}
+
+static struct freeing freeing_of(struct heap *heap, const struct event *event)
+{
+	bool resizes = event->kind == EVENT_RESIZE_BEGIN;
+	struct freeing free = {
+		.address = resizes ? event->old_address : event->address,
+		.caller = event->caller, .time_ns = event->time_ns,
+		.function = event->function, .tid = event->tid, .resizes = resizes,
+	};
+	uint32_t site;
+
+	if ((heap->keeps_free_stacks || event->from_own) && (event->nr_frames || event->site) &&
+	    !find_site(heap, event, &site))
+		free.site = site + 1;
+	return free;
+}
+
+static bool is_held(const struct heap *heap, taddr_t address)
+{
+	for (size_t i = 0; i < heap->held.nr; i++)
+		if (!((heap->held.items[i].block.address ^ address) & ~ADDRESS_POOL))
+			return true;
+	return false;
+}
+
+static void note_free(struct heap *heap, const struct event *event, const struct block *block)
+{
+	struct freeing free;
+
+	if (heap->sample_bytes)
+		return;
+	free = freeing_of(heap, event);
+	wrong_note_free(&heap->wrong, &free, block);
+}
+
+static void judge_free(struct heap *heap, const struct event *event)
+{
+	struct freeing free;
+
+	if (heap->sample_bytes || is_own(event)) {
+		heap->own_frees += is_own(event);
+		return;
+	}
+	free = freeing_of(heap, event);
+	if (free.address && !is_held(heap, free.address))
+		wrong_judge(&heap->wrong, &free);
+}
+
 static void on_free(struct heap *heap, const struct event *event)
 {
 	struct block block;
 
-	if (remove_block(heap, event->address, &block))
+	if (remove_block(heap, event->address, &block)) {
 		count_free(heap, &block, event->time_ns, &heap->totals.frees);
-	else
-		heap->totals.unknown_frees++;
+		note_free(heap, event, &block);
+		return;
+	}
+	heap->totals.unknown_frees++;
+	judge_free(heap, event);
 }
 
 /* The outermost call counts: what it allocates inside is not known here, but it may free what was
@@ -160,8 +232,20 @@ static void on_free_inside(struct heap *heap, const struct event *event)
 {
 	struct block block;
 
-	if (ledger_remove(&heap->ledger, event->address, &block))
+	if (ledger_remove(&heap->ledger, event->address, &block)) {
 		count_free(heap, &block, event->time_ns, &heap->totals.frees);
+		wrong_forget(&heap->wrong, event->address);
+	}
+	wrong_free_inside(&heap->wrong, event->address);
+}
+
+static void on_alloc_inside(struct heap *heap, const struct event *event)
+{
+	struct block block;
+
+	if (!ledger_find(&heap->ledger, event->address, &block) &&
+	    !wrong_note_inside(&heap->wrong, event->address))
+		heap->totals.lost_events++;
 }
 
 /* Where another block lives by now, the held one must have gone. */
@@ -169,6 +253,7 @@ static void put_back(struct heap *heap, const struct block *block, uint64_t now_
 {
 	struct block other;
 
+	wrong_forget(&heap->wrong, block->address);
 	if (ledger_find(&heap->ledger, block->address, &other)) {
 		count_free(heap, block, now_ns, &heap->totals.replaced_blocks);
 	} else if (ledger_add(&heap->ledger, block, &other)) {
@@ -197,8 +282,11 @@ static void on_resize_begin(struct heap *heap, const struct event *event)
 		heap->totals.lost_events++;
 		return;
 	}
-	if (!remove_block(heap, event->old_address, &held.block))
+	if (!remove_block(heap, event->old_address, &held.block)) {
+		judge_free(heap, event);
 		return;
+	}
+	note_free(heap, event, &held.block);
 	if (heap->held.nr == HELD_MOST)
 		give_up_one(heap, event->time_ns);
 	heap->held.items[heap->held.nr++] = held;
@@ -263,6 +351,7 @@ void heap_event(struct heap *heap, const struct event *event)
 	heap->totals.events++;
 	if (event->time_ns > heap->ticked_ns)
 		heap_tick(heap, event->time_ns);
+	wrong_see_time(&heap->wrong, event->time_ns);
 	switch (event->kind) {
 	case EVENT_ALLOC:
 		on_alloc(heap, event);
@@ -271,6 +360,7 @@ void heap_event(struct heap *heap, const struct event *event)
 		on_free(heap, event);
 		break;
 	case EVENT_ALLOC_INSIDE:
+		on_alloc_inside(heap, event);
 		break;
 	case EVENT_FREE_INSIDE:
 		on_free_inside(heap, event);
@@ -293,6 +383,7 @@ void heap_event(struct heap *heap, const struct event *event)
 void heap_prefetch(const struct heap *heap, taddr_t address)
 {
 	ledger_prefetch(&heap->ledger, address);
+	freed_prefetch(&heap->wrong.freed, address);
 }
 
 void heap_settle(struct heap *heap)
@@ -331,6 +422,7 @@ void heap_disown(struct heap *heap, uint64_t now_ns)
 	uint64_t cursor = 0;
 
 	heap_settle(heap);
+	wrong_begin_late(&heap->wrong, true);
 	if (ledger_init(&empty)) {
 		heap->totals.lost_events++;
 		return;
@@ -413,6 +505,10 @@ void heap_merge(struct heap *heap, struct heap *other)
 
 	if (!sites || merge_sites(heap, other, sites) || merge_blocks(heap, other, sites))
 		heap->totals.lost_events++;
+	else
+		wrong_merge(&heap->wrong, &other->wrong, sites);
+	heap->missed_frees += other->missed_frees;
+	heap->own_frees += other->own_frees;
 	merge_totals(&heap->totals, &other->totals);
 	merge_estimates(heap, other);
 	free(sites);

@@ -18,6 +18,7 @@
 #include "ledger.h"
 #include "sites.h"
 #include "stacks.h"
+#include "wrong.h"
 
 struct heap_totals {
 	uint64_t allocs, frees, bytes_allocated;
@@ -44,6 +45,10 @@ struct heap {
 	uint64_t replaced_blocks;	/* sampling: of them, as estimate.live.blocks */
 	struct estimate unwatched;	/* sampling: of those */
 	bool has_pools;			/* some address has had ADDRESS_POOL */
+	bool keeps_free_stacks;		/* of frees, where they have any */
+	uint64_t own_frees;		/* of unknown_frees, by the allocator's own module alone */
+	uint64_t missed_frees;		/* replaced_blocks, those of pools left out */
+	struct wrong_frees wrong;	/* sampling: nothing is known of them */
 	uint64_t ticked_ns;		/* the sites have been told the time up to here */
 	/* Blocks whose realloc has begun and not ended. */
 	struct {
@@ -62,7 +67,11 @@ void heap_deinit(struct heap *heap);
  * but the events then count samples, and estimates tell what those stand for. */
 void heap_sample(struct heap *heap, uint64_t mean_bytes);
 
-/* Forgets everything but that: an exec has replaced the memory. */
+/* Before the first event, of a process that has blocks already, and perhaps calls under way; else all
+ * of its blocks will be seen allocated. */
+void heap_begin_late(struct heap *heap, bool has_calls);
+
+/* Forgets everything but how: an exec has replaced the memory. */
 int heap_restart(struct heap *heap);
 
 /* Cannot fail: what could not be kept for want of memory is counted in lost_events. */
