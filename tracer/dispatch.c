@@ -62,6 +62,9 @@ static int follow(struct trace *trace, struct thread *thread, struct process *pr
 	run->watching = trace->memleak.on;
 	run->unstarted = thread->stopped_by == STOP_EXEC;
 	trace->runs.items[trace->runs.nr++] = run;
+	/* At an exec it has nothing yet; a fork child has what its parent had. */
+	if (thread->stopped_by != STOP_EXEC)
+		run_begin_late(run, false);
 	(void)run_open_logs(run, trace->namer);
 	if (!run_open(run))
 		hold_for_arming(trace, process);

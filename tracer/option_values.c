@@ -31,6 +31,7 @@ const struct option option_table[] = {
 	{ "free", required_argument, NULL, OPTION_FREE },
 	{ "top", required_argument, NULL, 'n' },
 	{ "stack-depth", required_argument, NULL, 'k' },
+	{ "keep-stacktraces", required_argument, NULL, OPTION_KEEP_STACKTRACES },
 	{ "config", required_argument, NULL, 'c' },
 	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
 	{ "debug-dir", required_argument, NULL, OPTION_DEBUG_DIR },
@@ -260,6 +261,14 @@ static const char *set_depth(struct options *options, const char *value)
 	return wrong;
 }
 
+/* valgrind's words. */
+static const char *set_keep_stacktraces(struct options *options, const char *value)
+{
+	options->free_stacks = !strcmp(value, "alloc-and-free");
+	return options->free_stacks || !strcmp(value, "alloc") ? NULL :
+	       "alloc or alloc-and-free is needed";
+}
+
 uint64_t option_mark(int option)
 {
 	const struct option *entry = option_table;
@@ -292,6 +301,7 @@ const char *option_set(struct options *options, int option, const char *value)
 	case OPTION_FORMAT: return add_format(options, value);
 	case 'n': return set_top(options, value);
 	case 'k': return set_depth(options, value);
+	case OPTION_KEEP_STACKTRACES: return set_keep_stacktraces(options, value);
 	case 'c': options->config = value; return NULL;
 	case OPTION_ENGINE: return set_engine(options, value);
 	case OPTION_SAMPLE: return set_sample(options, value);

@@ -16,6 +16,7 @@ extern const struct option option_table[];
 enum option_number {
 	OPTION_FORMAT = 256, OPTION_UNWINDER, OPTION_DEBUG_DIR, OPTION_STATS, OPTION_ENGINE,
 	OPTION_SAMPLE, OPTION_ALLOC, OPTION_FREE, OPTION_LOG_FILE, OPTION_RESOLVE, OPTION_OVERHEAD,
+	OPTION_KEEP_STACKTRACES,
 };
 
 /* The bit that stands for it where options are a set: bit i is option_table[i]. */

@@ -60,6 +60,7 @@ struct options {
 	size_t top;
 	uint32_t depth;
 	uint32_t overhead_ppm;		/* the most; 0: no limit */
+	bool free_stacks;		/* frees keep their stacks, too */
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
 	struct unwinder *unwinder;
 	enum message_level level;

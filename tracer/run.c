@@ -126,6 +126,7 @@ static int init_heaps(struct run *run, const struct options *options)
 			return -ENOMEM;
 		}
 		heap_sample(heap, options->sample_bytes);
+		heap->keeps_free_stacks = options->free_stacks;
 	}
 	return 0;
 }
@@ -152,6 +153,7 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 	run->facts.launched = process->launched;
 	run->facts.engine = ENGINE_NAME_BREAK;
 	run->facts.sample_bytes = options->sample_bytes;
+	run->facts.free_stacks = options->free_stacks;
 	run->epoch_ns = clock_ns();
 	run->watching = true;
 	learn_names(run);
@@ -213,6 +215,7 @@ static int make_probe(struct run *run)
 		.targets = run->targets,
 		.epoch_ns = run->epoch_ns,
 		.callers = run->logs.nr,
+		.free_stacks = run->options->free_stacks,
 		.learned = learned,
 		.notify = wake,
 		.owner = run,
@@ -223,6 +226,12 @@ static int make_probe(struct run *run)
 	error = probe_create(run->process, run->files, &options, &run->probe);
 
 	return error ? error : probe_prepare(run->probe);
+}
+
+void run_begin_late(struct run *run, bool has_calls)
+{
+	for (unsigned i = 0; i < run->nr_heaps; i++)
+		heap_begin_late(&run->heaps[i], has_calls);
 }
 
 int run_open(struct run *run)
@@ -389,7 +398,7 @@ int run_restart(struct run *run)
 	memory_close(&run->process->memory);
 	run->process->memory.tid = tid;
 	learn_names(run);
-	run->was_watched = false;
+	run->was_watched = run->facts.found_late = false;
 	run->unstarted = true;
 	for (unsigned i = 0; i < run->nr_heaps && !error; i++)
 		error = heap_restart(&run->heaps[i]);
@@ -413,6 +422,15 @@ static void heaps_tick(struct run *run, uint64_t now_ns)
 		heap_tick(&run->heaps[i], now_ns);
 }
 
+/* What the loader did not tell of may have been called before. */
+static void look_at_modules(struct run *run)
+{
+	size_t nr = run->probe->functions.nr;
+
+	probe_tick(run->probe);
+	run->facts.found_late |= !run->probe->has_loader && run->probe->functions.nr > nr;
+}
+
 void run_tick(struct run *run, uint64_t now_ns)
 {
 	run_note_memory(run);
@@ -423,9 +441,37 @@ void run_tick(struct run *run, uint64_t now_ns)
 	probe_lock(run->probe);
 	heaps_tick(run, now_ns - run->epoch_ns);
 	probe_unlock(run->probe);
-	probe_tick(run->probe);
+	look_at_modules(run);
 	if (run->probe->wants_hold)
 		*run->attention = true;
+}
+
+/* jemalloc alone has mallocx(). */
+static bool is_known_allocator(const struct functions *functions, const struct module *module)
+{
+	static const char mark[] = "mallocx";
+
+	if (!module->is_program && module->file && *module->file->elf.version)
+		return true;
+	for (size_t i = 0; i < functions->nr; i++) {
+		const char *symbol = functions->items[i].kind->symbol;
+		size_t bytes = strlen(symbol);
+
+		if (functions->items[i].module == module && bytes >= strlen(mark) &&
+		    !strcmp(symbol + bytes - strlen(mark), mark))
+			return true;
+	}
+	return false;
+}
+
+static bool knows_allocators(const struct functions *functions)
+{
+	for (size_t i = 0; i < functions->nr; i++)
+		if (allocator_counts(functions->items[i].kind) &&
+		    !functions->items[i].kind->is_named &&
+		    !is_known_allocator(functions, functions->items[i].module))
+			return false;
+	return true;
 }
 
 static int list_functions(struct run *run)
@@ -443,12 +489,15 @@ static int list_functions(struct run *run)
 		run->functions[i] = (struct run_function){
 			.name = function->kind->name,
 			.module = function->module->path,
+			.is_named = function->kind->is_named,
+			.of_program = function->module->is_program,
 			.engine = !shown ? NULL
 				  : function->jumps ? ENGINE_NAME_JUMP : ENGINE_NAME_BREAK,
 		};
 	}
 	run->facts.functions = run->functions;
 	run->facts.nr_functions = functions->nr;
+	run->facts.knows_allocators = knows_allocators(functions);
 	return 0;
 }
 
@@ -465,6 +514,7 @@ static int list_modules(struct run *run)
 
 		run->modules[i] = (struct run_module){
 			.path = module->path, .bias = module->bias, .known = known,
+			.start = module->extent.start, .end = module->extent.end,
 			.symbolizer_id = known ? module->file->elf.id : 0,
 			.build_id = known ? module->file->elf.build_id : NULL,
 			.build_id_bytes = known ? module->file->elf.build_id_bytes : 0,

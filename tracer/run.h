@@ -63,6 +63,10 @@ void run_destroy(struct run *run);
 /* Before run_open(): where every call is to be told of at once.  0 or -errno, told already. */
 int run_open_logs(struct run *run, struct namer *namer);
 
+/* Likewise: the program runs already, so that not all of its blocks will be seen allocated, and
+ * perhaps calls are under way. */
+void run_begin_late(struct run *run, bool has_calls);
+
 /* Opens memory and looks at modules, while the target runs or, as run->unstarted says, before its
  * first instruction. */
 int run_open(struct run *run);

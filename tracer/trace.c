@@ -106,6 +106,7 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		error = add_run(trace, process, &run);
 	if (error)
 		return error;
+	run_begin_late(run, true);
 	error = attach_run(trace, run);
 	snprintf(name, sizeof(name), "pid %d", pid);
 	if (error == -ENOTSUP)

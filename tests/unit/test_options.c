@@ -253,6 +253,17 @@ static void functions(void **state)
 	REFUSED("given before", "--alloc", "get:2", "--free", "get:1", "ls");
 }
 
+static void stacks_of_frees(void **state)
+{
+	RUN("ls");
+	assert_false(options.free_stacks);
+	RUN("--keep-stacktraces=alloc-and-free", "ls");
+	assert_true(options.free_stacks);
+	RUN("--keep-stacktraces", "alloc", "ls");
+	assert_false(options.free_stacks);
+	REFUSED("alloc or alloc-and-free is needed", "--keep-stacktraces=free", "ls");
+}
+
 static void logs(void **state)
 {
 	RUN("ls");
@@ -413,6 +424,7 @@ int main(void)
 		cmocka_unit_test(overhead),
 		cmocka_unit_test(samples),
 		cmocka_unit_test(functions),
+		cmocka_unit_test(stacks_of_frees),
 		cmocka_unit_test(logs),
 		cmocka_unit_test(resolving),
 		cmocka_unit_test(names_and_flags),

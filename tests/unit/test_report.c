@@ -36,7 +36,7 @@ static const struct symbol_frame inlined_frames[] = {
 	{ "Pool::take(unsigned long)", "/src/pool.h", 12, true },
 	{ "Session::open(int)", "/src/session.cc", 19, false },
 };
-static const struct symbol_frame start_frames[] = { { "_start", NULL, 0, false } };
+static struct symbol_frame start_frames[] = { { "_start", NULL, 0, false } };
 static const struct symbol_frame new_frames[] = {
 	{ "operator new(unsigned long)", NULL, 0, false },
 };
@@ -113,13 +113,16 @@ int symbolizer_source_line(struct symbolizer *symbolizer, const char *path, uint
 
 static const uint8_t program_id[] = { 0xab, 0xcd, 0x01 }, library_id[] = { 0x12, 0x34 };
 static const struct run_module modules[] = {
-	{ "/home/u/three", PROGRAM_BIAS, PROGRAM, true, program_id, sizeof(program_id), false },
-	{ "/usr/lib/libplug.so.1", LIBRARY_BIAS, LIBRARY, true, library_id, sizeof(library_id), false },
-	{ "/usr/lib/libstdc++.so.6", LIBCXX_BIAS, LIBCXX, true, NULL, 0, false },
+	{ "/home/u/three", PROGRAM_BIAS, PROGRAM_BIAS, PROGRAM_BIAS + 0x10000, PROGRAM, true,
+	  program_id, sizeof(program_id), false },
+	{ "/usr/lib/libplug.so.1", LIBRARY_BIAS, LIBRARY_BIAS, LIBRARY_BIAS + 0x10000, LIBRARY, true,
+	  library_id, sizeof(library_id), false },
+	{ "/usr/lib/libstdc++.so.6", LIBCXX_BIAS, LIBCXX_BIAS, LIBCXX_BIAS + 0x10000, LIBCXX, true,
+	  NULL, 0, false },
 };
-static const struct run_function functions[] = {
-	{ "malloc", "/usr/lib/libc.so.6", "break" },
-	{ "realloc", "/usr/lib/libc.so.6", "break" },
+static struct run_function functions[] = {
+	{ "malloc", "/usr/lib/libc.so.6", "break", false, false },
+	{ "realloc", "/usr/lib/libc.so.6", "break", false, false },
 };
 static char *command[] = { "./three", "-\xff", NULL };
 
@@ -137,6 +140,7 @@ static int setup(void **state)
 		.exe = "/home/u/three",
 		.name = "three",
 		.launched = true,
+		.knows_allocators = true,
 		.end = RUN_EXITED,
 		.engine = "break",
 		.started = { .tv_sec = 1795399804 },
@@ -270,6 +274,8 @@ static void text_of_the_three(void **state)
 "      by main                      three.c:5\n"
 "            5 |  char *b = malloc(20);\n"
 "\n"
+"ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
+"\n"
 "NEXT  The line is where a block was allocated; look after it for the missing free.\n");
 }
 
@@ -347,6 +353,7 @@ static void rounded_units(void **state)
 
 static void be_a_service(void)
 {
+	heap_begin_late(&heap, false);
 	facts.launched = false;
 	facts.end = RUN_DETACHED;
 	facts.pid = 4711;
@@ -417,6 +424,8 @@ static void text_of_a_service(void **state)
 "\n"
 "libplug.so.1 has no debug info (build-id 1234): 1 of 2 places shows no line; see --debug-dir\n"
 "Debug packages, --debug-dir or DEBUGINFOD_URLS give lines; of a JSON report also later: --resolve\n"
+"\n"
+"ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
 "\n"
 "NEXT  The line is where a block was allocated; look after it for the missing free.\n"
 "      GROWING: is there a bound to what keeps these blocks?\n"
@@ -514,7 +523,7 @@ static void ranked_by_bytes_blocks_and_time(void **state)
 	alloc(0x50, 5, 5, (code_t[]){ code(PROGRAM, 0x9003) }, 1);
 	build(SYMBOLIZER);
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(place_offset(&modules[0], model.sites[i].stack[0].code),
+		assert_int_equal(place_offset(&modules[0], model.sites[i].call.stack[0].code),
 				 expected[i]);
 	assert_int_equal(model.sites[0].oldest_ns, 4);
 	assert_int_equal(model.sites[0].newest_ns, 5);
@@ -555,9 +564,9 @@ static void array_new(void **state)
 	alloc(0x10, 5, 1, (code_t[]){ code(LIBCXX, 0x1010), code(LIBCXX, 0x1020),
 				      code(PROGRAM, 0x1140) }, 3);
 	build(SYMBOLIZER);
-	assert_string_equal(model.sites[0].function, "operator new[]");
-	assert_int_equal(model.sites[0].nr_frames, 1);
-	assert_string_equal(model.sites[0].stack[0].function, "main");
+	assert_string_equal(model.sites[0].call.function, "operator new[]");
+	assert_int_equal(model.sites[0].call.nr_frames, 1);
+	assert_string_equal(model.sites[0].call.stack[0].function, "main");
 }
 
 static void colors(void **state)
@@ -692,11 +701,11 @@ static void json_of_the_three(void **state)
 "\"pauses\":0,\"paused_ns\":0},"
 "\"stops\":8,\"handled_ns\":40000,\"events\":5,\"dropped\":0,\"lost_events\":0,"
 "\"incomplete\":null,"
-"\"truncated\":false,\"truncated_stacks\":0,\"unsampled_functions\":0,\"functions\":["
+"\"truncated\":false,\"truncated_stacks\":0,\"unsampled_functions\":0,\"free_stacks\":false,\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"},"
 "{\"name\":\"realloc\",\"module\":\"/usr/lib/libc.so.6\",\"engine\":\"break\"}]},"
 "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":60,\"live_blocks\":1,\"live_bytes\":20,"
-"\"peak_bytes\":60,\"unknown_frees\":0,\"missed_frees\":0,\"failed_allocs\":0,"
+"\"peak_bytes\":60,\"unknown_frees\":0,\"own_frees\":0,\"missed_frees\":0,\"failed_allocs\":0,"
 "\"unwatched_blocks\":0,\"unwatched_bytes\":0},"
 "\"memory\":{\"rss_start_bytes\":0,\"rss_end_bytes\":0},"
 "\"modules\":["
@@ -715,7 +724,8 @@ static void json_of_the_three(void **state)
 "\"line\":5,\"module\":\"/home/u/three\",\"offset\":\"0x1140\",\"inlined\":false},"
 "{\"pc\":\"0x555555555050\",\"function\":\"_start\",\"file\":null,\"line\":0,"
 "\"module\":\"/home/u/three\",\"offset\":\"0x1050\",\"inlined\":false}]}],"
-"\"errors\":[]}\n");
+"\"errors\":[],\"error_summary\":{\"errors\":0,\"contexts\":0,\"lost\":0,\"suppressed\":0,"
+"\"suppressed_contexts\":0}}\n");
 }
 
 static void json_of_samples(void **state)
@@ -725,7 +735,7 @@ static void json_of_samples(void **state)
 	style.one_line = true;
 	assert_contains(print("json"), "\"sample_bytes\":2000,");
 	assert_contains(printed, "\"heap\":{\"allocs\":18,\"frees\":13,\"bytes_allocated\":10348,"
-"\"live_blocks\":5,\"live_bytes\":5705,\"peak_bytes\":7184,\"unknown_frees\":0,"
+"\"live_blocks\":5,\"live_bytes\":5705,\"peak_bytes\":7184,\"unknown_frees\":0,\"own_frees\":0,"
 "\"missed_frees\":0,\"failed_allocs\":0,\"unwatched_blocks\":0,\"unwatched_bytes\":0,"
 "\"bytes_allocated_error\":3939,\"growing_bytes_error\":0,\"rest_bytes_error\":2757,"
 "\"sampled_unwatched_blocks\":0,\"unwatched_bytes_error\":0,"
@@ -748,7 +758,7 @@ static void json_indented(void **state)
 	assert_contains(printed, "\n  \"exit\": null\n },\n");
 	assert_contains(printed,
 			"\n \"sites\": [\n  {\n   \"kind\": \"unfreed\",\n   \"growing\": true,\n");
-	assert_contains(printed, "\n  }\n ],\n \"errors\": []\n}\n");
+	assert_contains(printed, "\n  }\n ],\n \"errors\": [],\n \"error_summary\": {\n");
 	style.one_line = true;
 	compact = json_loads(print("json"), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(indented);
@@ -761,7 +771,7 @@ static void json_indented(void **state)
 static void json_without_sites(void **state)
 {
 	build(SYMBOLIZER);
-	assert_contains(print("json"), "\n \"sites\": [],\n \"errors\": []\n}\n");
+	assert_contains(print("json"), "\n \"sites\": [],\n \"errors\": [],\n \"error_summary\": {\n");
 	assert_contains(printed, "\"verdict\": \"no-leak\"");
 }
 
@@ -829,6 +839,8 @@ static void text_with_a_gap(void **state)
 "      at malloc(7)\n"
 "      by main                      three.c:5\n"
 "            5 |  char *b = malloc(20);\n"
+"\n"
+"ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
 "\n"
 "NEXT  The line is where a block was allocated; look after it for the missing free.\n");
 }
@@ -1019,7 +1031,7 @@ static void json_with_gaps(void **state)
 	assert_contains(print("json"), "\"duration_ns\":12000000,"
 "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000,\"reason\":\"memleak\"}],\"attach_pause_ns\":0,");
 	assert_contains(printed, "\"heap\":{\"allocs\":3,\"frees\":2,\"bytes_allocated\":47,"
-"\"live_blocks\":1,\"live_bytes\":7,\"peak_bytes\":60,\"unknown_frees\":1,\"missed_frees\":0,"
+"\"live_blocks\":1,\"live_bytes\":7,\"peak_bytes\":60,\"unknown_frees\":1,\"own_frees\":0,\"missed_frees\":0,"
 "\"failed_allocs\":0,\"unwatched_blocks\":1,\"unwatched_bytes\":20},");
 	model_release(&model);
 	facts.nr_gaps = 3;
@@ -1028,6 +1040,204 @@ static void json_with_gaps(void **state)
 "\"unwatched\":[{\"from_ns\":5000000,\"to_ns\":6000000,\"reason\":\"memleak\"},"
 "{\"from_ns\":8000000,\"to_ns\":10000000,\"reason\":\"memleak\"},"
 "{\"from_ns\":10500000,\"to_ns\":11000000,\"reason\":\"memleak\"}],");
+}
+
+/* --- wrong frees --- */
+
+static void release_from(taddr_t address, uint64_t now_ns, code_t caller, uint32_t function)
+{
+	heap_event(&heap, &(struct event){ .kind = EVENT_FREE, .address = address, .time_ns = now_ns,
+					   .function = function, .caller = code_pc(caller) });
+}
+
+static void free_twice(void)
+{
+	const code_t stack[] = { code(PROGRAM, 0x1140), code(PROGRAM, 0x1050) };
+
+	alloc(0x10, 24, 1 * MS, stack, 2);
+	release_from(0x10, 2 * MS, code(PROGRAM, 0x1050), 0);
+	for (uint64_t i = 0; i < 3; i++)
+		release_from(0x10, (3 + i) * MS, code(PROGRAM, 0x2000), 0);
+}
+
+static void text_of_a_double_free(void **state)
+{
+	free_twice();
+	build(SYMBOLIZER);
+	assert_string_equal(print("text"),
+"DOUBLE FREE: three (pid 5120) freed what was not allocated: 3 double frees, at 1 place; see below.\n"
+"NO LEAK: three (pid 5120) freed all its blocks before its exit (status 0).\n"
+"\n"
+"Traced   12.0 ms from 2026-11-23 02:10:04 UTC until its exit (status 0); 5 events: 0"
+" dropped, 0 missed frees\n"
+"Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
+"\n"
+"HEAP SUMMARY:\n"
+"    in use at exit: 0 bytes in 0 blocks\n"
+"  total heap usage: 1 allocs, 1 frees, 24 bytes allocated\n"
+"\n"
+"DOUBLE FREE of a block of 24 bytes at 0x10, the first of 3\n"
+"   freed again 1.0 ms after the first free, in the same thread\n"
+"      at malloc\n"
+"      by Pool::take(unsigned long) [inlined]  pool.h:12\n"
+"      by Session::open(int)                   session.cc:19\n"
+"   first freed here\n"
+"      at malloc\n"
+"      by _start                    (three)\n"
+"   allocated here\n"
+"      at malloc(24)\n"
+"      by main                      three.c:5\n"
+"            5 |  char *b = malloc(20);\n"
+"\n"
+"ERROR SUMMARY: 3 errors from 1 contexts (suppressed: 0 from 0)\n"
+"\n"
+"NEXT  DOUBLE FREE: one of the two frees is one too many.\n"
+"      Of frees the caller alone is kept: --keep-stacktraces=alloc-and-free keeps their stacks.\n");
+}
+
+static void text_of_an_invalid_free(void **state)
+{
+	the_three();
+	release_from(0x23, 6 * MS, code(PROGRAM, 0x2000), 0);
+	release_from(0x100, 7 * MS, code(PROGRAM, 0x1050), 0);
+	facts.free_stacks = true;
+	build(SYMBOLIZER);
+	assert_contains(print("text"), "INVALID FREE: three (pid 5120) freed what was not allocated:"
+" 2 invalid frees, at 2 places; see below.\nUNFREED: ");
+	assert_null(strstr(printed, "also freed"));
+	assert_contains(printed, "\nINVALID FREE of the pointer 0x23\n"
+"   freed here\n"
+"      at malloc\n"
+"      by Pool::take(unsigned long) [inlined]  pool.h:12\n"
+"      by Session::open(int)                   session.cc:19\n"
+"   it is 3 bytes inside a block of 20 bytes, allocated here\n"
+"      at malloc(20)\n"
+"      by main                      three.c:5\n"
+"            5 |  char *b = malloc(20);\n"
+"\n"
+"INVALID FREE of the pointer 0x100\n"
+"   freed here\n"
+"      at malloc\n"
+"      by _start                    (three)\n"
+"   no block begins there, nor was one freed there lately\n"
+"\n"
+"ERROR SUMMARY: 2 errors from 2 contexts (suppressed: 0 from 0)\n"
+"\n"
+"NEXT  INVALID FREE: only what an allocation returned may be freed.\n"
+"      The line is where a block was allocated; look after it for the missing free.\n");
+}
+
+static void only_the_top_wrong_frees(void **state)
+{
+	free_twice();
+	release_from(0x100, 7 * MS, code(PROGRAM, 0x1050), 0);
+	style.top = 1;
+	build(SYMBOLIZER);
+	assert_contains(print("text"), ": 3 double frees and 1 invalid free, at 2 places; see below.\n");
+	assert_contains(printed, "\n(1 more place of wrong frees: -n 0 shows all)\n");
+	assert_null(strstr(printed, "INVALID FREE of"));
+}
+
+static void json_of_wrong_frees(void **state)
+{
+	free_twice();
+	alloc(0x20, 20, 6 * MS, NULL, 0);
+	release_from(0x30, 7 * MS, 0, 1);
+	style.one_line = true;
+	build(NULL);
+	print("json");
+	assert_contains(printed, "\"errors\":[{\"kind\":\"double-free\",\"count\":3,\"address\":\"0x10\","
+"\"size\":24,\"by_resize\":false,\"first_by_resize\":false,\"same_thread\":true,\"block\":null,\"free\":{\"function\":\"malloc\",\"time_ns\":3000000,"
+"\"stack\":[{\"pc\":\"0x555555556000\",\"function\":null,\"file\":null,\"line\":0,"
+"\"module\":\"/home/u/three\",\"offset\":\"0x2000\",\"inlined\":false}],\"truncated\":false},"
+"\"first_free\":{\"function\":\"malloc\",\"time_ns\":2000000,\"stack\":[");
+	assert_contains(printed, "\"allocation\":{\"function\":\"malloc\",\"time_ns\":1000000,\"stack\":[");
+	assert_contains(printed, "{\"kind\":\"invalid-free\",\"count\":1,\"address\":\"0x30\",\"size\":null,\"by_resize\":false,\"first_by_resize\":false,"
+"\"same_thread\":null,\"block\":{\"address\":\"0x20\",\"size\":20},\"free\":{\"function\":\"realloc\","
+"\"time_ns\":7000000,\"stack\":[],\"truncated\":false},\"first_free\":null,"
+"\"allocation\":{\"function\":\"malloc\",\"time_ns\":6000000,\"stack\":[],\"truncated\":false}}],"
+"\"error_summary\":{\"errors\":4,\"contexts\":2,\"lost\":0,\"suppressed\":0,\"suppressed_contexts\":0}}");
+}
+
+/* It cannot be told what was there before; and the caller's module is one of two. */
+static void caller_in_no_one_module(void **state)
+{
+	static struct run_module twice[2];
+
+	twice[0] = twice[1] = modules[0];
+	facts.modules = twice;
+	facts.nr_modules = 2;
+	free_twice();
+	build(SYMBOLIZER);
+	assert_contains(print("text"), "      at malloc\n      (no caller could be found)\n   first freed");
+}
+
+static void claims(bool any)
+{
+	build(SYMBOLIZER);
+	assert_int_equal(model.nr_wrongs, any);
+	assert_int_equal(model.nr_double_frees, any ? 3 : 0);
+	print("text");
+	assert_int_equal(strstr(printed, "DOUBLE FREE") != NULL, any);
+	assert_int_equal(strstr(printed, "ERROR SUMMARY") != NULL, model.judges_frees);
+	model_release(&model);
+}
+
+static void what_is_not_claimed(void **state)
+{
+	free_twice();
+	claims(true);
+	facts.incomplete = "something was lost";
+	claims(false);
+	facts.incomplete = NULL;
+	facts.found_late = true;
+	claims(false);
+	facts.found_late = false;
+	heap.missed_frees = 1;
+	claims(false);
+	heap.missed_frees = 0;
+	heap.wrong.is_blind = true;
+	claims(false);
+	heap.wrong.is_blind = false;
+	functions[0].is_named = true;
+	claims(false);
+	functions[0].is_named = false;
+	functions[1].is_named = true;
+	claims(true);
+	functions[1].is_named = false;
+	claims(true);
+}
+
+/* Other allocators may have functions that nobody knows. */
+static void unknown_allocators(void **state)
+{
+	facts.knows_allocators = false;
+	free_twice();
+	claims(true);
+	heap.wrong.is_whole = false;
+	claims(false);
+	heap.wrong.is_whole = true;
+	release_from(0x100, 9 * MS, code(PROGRAM, 0x1050), 0);
+	claims(false);
+	facts.knows_allocators = true;
+	functions[1].is_named = true;
+	claims(true);
+	functions[1].is_named = false;
+}
+
+/* glibc in the program itself: its calls are known by their names alone. */
+static void cleanup_in_a_static_program(void **state)
+{
+	free_twice();
+	functions[0].of_program = true;
+	claims(true);
+	start_frames[0].function = "__malloc_arena_thread_freeres";
+	release_from(0x10, 9 * MS, code(PROGRAM, 0x1050), 0);
+	claims(true);
+	start_frames[0].function = "_start";
+	build(NULL);
+	assert_int_equal(model.nr_wrongs, 0);
+	functions[0].of_program = false;
 }
 
 static void json_that_ended_unwatched(void **state)
@@ -1152,7 +1362,10 @@ int main(void)
 		CASE(growth_since_the_last_gap), CASE(json_with_gaps),
 		CASE(json_that_ended_unwatched), CASE(text_of_pauses),
 		CASE(text_that_ended_in_a_pause), CASE(text_of_the_share), CASE(json_of_pauses),
-		CASE(formats),
+		CASE(text_of_a_double_free), CASE(text_of_an_invalid_free),
+		CASE(only_the_top_wrong_frees), CASE(json_of_wrong_frees),
+		CASE(caller_in_no_one_module), CASE(what_is_not_claimed), CASE(unknown_allocators),
+		CASE(cleanup_in_a_static_program), CASE(formats),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);

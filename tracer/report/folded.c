@@ -26,10 +26,10 @@ static void put_frame(const struct model_frame *frame, const struct run_facts *f
 
 static void put_site(const struct model_site *site, const struct run_facts *facts, FILE *out)
 {
-	if (!site->nr_frames)
+	if (!site->call.nr_frames)
 		fputs("[no stack]", out);
-	for (size_t i = site->nr_frames; i-- > 0;) {
-		put_frame(&site->stack[i], facts, out);
+	for (size_t i = site->call.nr_frames; i-- > 0;) {
+		put_frame(&site->call.stack[i], facts, out);
 		if (i)
 			putc(';', out);
 	}

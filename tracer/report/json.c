@@ -145,7 +145,7 @@ static json_t *run(const struct model *model)
 	const struct run_facts *facts = model->facts;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b,"
-			 " s:o, s:o, s:o}",
+			 " s:o, s:o, s:b, s:o}",
 			 "engine", text(facts->engine),
 			 "sample_bytes", whole(facts->sample_bytes), "started", started(facts),
 			 "duration_ns", whole(facts->duration_ns),
@@ -161,6 +161,7 @@ static json_t *run(const struct model *model)
 			 "truncated", model->totals.truncated_stacks > 0,
 			 "truncated_stacks", whole(model->totals.truncated_stacks),
 			 "unsampled_functions", whole(facts->unsampled),
+			 "free_stacks", facts->free_stacks,
 			 "functions", functions(facts));
 }
 
@@ -194,13 +195,14 @@ static json_t *heap(const struct model *model)
 {
 	const struct heap_totals *totals = &model->totals;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 			 "allocs", whole(totals->allocs), "frees", whole(totals->frees),
 			 "bytes_allocated", whole(totals->bytes_allocated),
 			 "live_blocks", whole(totals->live_blocks),
 			 "live_bytes", whole(totals->live_bytes),
 			 "peak_bytes", whole(totals->peak_bytes),
 			 "unknown_frees", whole(totals->unknown_frees),
+			 "own_frees", whole(model->own_frees),
 			 "missed_frees", whole(totals->replaced_blocks),
 			 "failed_allocs", whole(totals->failed_allocs),
 			 "unwatched_blocks", whole(totals->unwatched_blocks),
@@ -248,12 +250,12 @@ static json_t *frame(const struct run_facts *facts, const struct model_frame *fr
 			 "inlined", frame->inlined);
 }
 
-static json_t *stack(const struct run_facts *facts, const struct model_site *site)
+static json_t *stack(const struct run_facts *facts, const struct model_call *call)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < site->nr_frames; i++)
-		json_array_append_new(list, frame(facts, &site->stack[i]));
+	for (size_t i = 0; i < call->nr_frames; i++)
+		json_array_append_new(list, frame(facts, &call->stack[i]));
 	return list;
 }
 
@@ -289,7 +291,7 @@ static json_t *site(const struct model *model, const struct model_site *site)
 			 " s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
 			 "kind", "unfreed", "growing", site->growing, "bytes", whole(site->bytes),
 			 "blocks", whole(site->blocks), "indirect_bytes", 0, "indirect_blocks", 0,
-			 "function", text(site->function), "allocs", whole(site->allocs),
+			 "function", text(site->call.function), "allocs", whole(site->allocs),
 			 "frees", whole(site->frees), "peak_bytes", whole(site->peak_bytes),
 			 "first_ns", whole(site->first_ns),
 			 "last_ns", whole(site->last_ns),
@@ -299,7 +301,66 @@ static json_t *site(const struct model *model, const struct model_site *site)
 			 "smallest_bytes", whole(site->smallest_bytes),
 			 "largest_bytes", whole(site->largest_bytes),
 			 "lifetime_ns", lifetime(site), "quarters", quarters(site),
-			 "truncated", site->truncated, "stack", stack(model->facts, site));
+			 "truncated", site->call.truncated, "stack", stack(model->facts, &site->call));
+}
+
+/* null: nothing was known there. */
+static json_t *wrong_call(const struct model *model, const struct model_call *call,
+			  uint64_t time_ns)
+{
+	if (!call->function)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:b}", "function", text(call->function),
+			 "time_ns", whole(time_ns), "stack", stack(model->facts, call),
+			 "truncated", call->truncated);
+}
+
+static json_t *around(const struct block *block)
+{
+	if (!block->address)
+		return json_null();
+	return json_pack("{s:o, s:o}", "address", hex(block->address), "size", whole(block->size));
+}
+
+static json_t *wrong(const struct model *model, const struct model_wrong *wrong)
+{
+	const struct wrong_free *found = wrong->found;
+	const struct freed *first = &found->first;
+	bool comparable = wrong->is_double && first->free.function == found->free.function;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o}",
+			 "kind", wrong->is_double ? "double-free" : "invalid-free",
+			 "count", whole(found->count), "address", hex(found->free.address),
+			 "size", first->site ? whole(first->size) : json_null(),
+			 "by_resize", found->free.resizes, "first_by_resize", first->free.resizes,
+			 "same_thread", comparable ?
+			 json_boolean(first->free.tid == found->free.tid) : json_null(),
+			 "block", around(&wrong->around),
+			 "free", wrong_call(model, &wrong->free, found->free.time_ns),
+			 "first_free", wrong_call(model, &wrong->first, first->free.time_ns),
+			 "allocation", wrong_call(model, &wrong->alloc, wrong->around.address ?
+						  wrong->around.time_ns : first->born_ns));
+}
+
+static json_t *wrongs(const struct model *model)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < model->nr_wrongs; i++)
+		json_array_append_new(list, wrong(model, &model->wrongs[i]));
+	return list;
+}
+
+/* null: nothing may be said. */
+static json_t *error_summary(const struct model *model)
+{
+	if (!model->judges_frees)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:i, s:i}",
+			 "errors", whole(model->nr_double_frees + model->nr_invalid_frees),
+			 "contexts", whole(model->nr_wrongs),
+			 "lost", whole(model->nr_wrongs_lost),
+			 "suppressed", 0, "suppressed_contexts", 0);
 }
 
 static void put_break(const struct writer *writer)
@@ -384,7 +445,8 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	put_member(&writer, "memory", memory(model->facts));
 	put_member(&writer, "modules", modules(model));
 	put_sites(&writer, model);
-	put_member(&writer, "errors", json_array());
+	put_member(&writer, "errors", wrongs(model));
+	put_member(&writer, "error_summary", error_summary(model));
 	writer.indent = 0;
 	put_break(&writer);
 	fputs("}\n", out);

@@ -11,6 +11,42 @@
 #include "estimates.h"
 #include "names.h"
 #include "places.h"
+#include "wrongs.h"
+
+#define WRONG_CALLS 3
+
+const char *model_function(const struct run_facts *facts, uint32_t function)
+{
+	return function < facts->nr_functions ? facts->functions[function].name : "allocator";
+}
+
+size_t model_nr_calls(const struct model *model)
+{
+	return model->nr_named + WRONG_CALLS * model->nr_wrongs;
+}
+
+struct model_call *model_call_at(const struct model *model, size_t i)
+{
+	struct model_wrong *wrong;
+
+	if (i < model->nr_named)
+		return &model->sites[i].call;
+	i -= model->nr_named;
+	wrong = &model->wrongs[i / WRONG_CALLS];
+	return i % WRONG_CALLS == 0 ? &wrong->free :
+	       i % WRONG_CALLS == 1 ? &wrong->first : &wrong->alloc;
+}
+
+struct model_call model_call_of(const struct model *model, uint32_t id)
+{
+	const struct site *site = sites_get(model->heap->sites, id);
+	struct stack_view stack = stacks_get(model->heap->stacks, site->stack);
+
+	return (struct model_call){
+		.function = model_function(model->facts, site->function),
+		.codes = stack.frames, .nr_codes = stack.nr_frames, .truncated = stack.truncated,
+	};
+}
 
 void model_count_growing(struct model *model, const struct model_site *site)
 {
@@ -34,16 +70,14 @@ static void note_site(struct model *model, uint32_t id)
 		.bytes = site->live_bytes, .blocks = site->live_blocks,
 		.allocs = site->allocs, .frees = site->frees, .peak_bytes = site->peak_bytes,
 		.id = id,
+		.call = model_call_of(model, id),
 		.counted = { site->allocs, site->frees, site->live_blocks },
 		.first_ns = site->first_ns, .last_ns = site->last_ns,
 		.lifetime_min_ns = site->lifetime_min_ns, .lifetime_max_ns = site->lifetime_max_ns,
 		.lifetime_avg_ns = site->frees ? site->lifetime_sum_ns / site->frees : 0,
-		.function = site->function < model->facts->nr_functions ?
-			    model->facts->functions[site->function].name : "allocator",
 		.growing = sites_growing(model->heap->sites, id),
 		.oldest_ns = UINT64_MAX,
 		.smallest_bytes = UINT64_MAX,
-		.truncated = stacks_get(model->heap->stacks, site->stack).truncated,
 	};
 	model->nr_sites++;
 	estimates_of_site(added, sites_estimate(model->heap->sites, id));
@@ -82,8 +116,10 @@ static int collect(struct model *model)
 		by_id[id] = &model->sites[model->nr_sites];
 		note_site(model, id);
 	}
-	while (ledger_next(&model->heap->ledger, &cursor, &block))
+	while (ledger_next(&model->heap->ledger, &cursor, &block)) {
 		note_block(by_id[block.site], &block);
+		wrongs_note_block(model, &block);
+	}
 	free(by_id);
 	return 0;
 }
@@ -109,27 +145,27 @@ static int compare_sites(const void *a, const void *b)
 }
 
 /* Who reads the report called new, whatever new calls. */
-static void strip_operator_new(struct model_site *site)
+static void strip_operator_new(struct model_call *call)
 {
 	const char *function;
 	size_t nr = 0;
 
-	while (nr < site->nr_frames &&
-	       (function = operators_find(site->stack[nr].function))) {
-		site->function = function;
+	while (nr < call->nr_frames && (function = operators_find(call->stack[nr].function))) {
+		call->function = function;
 		nr++;
 	}
-	site->nr_frames -= nr;
-	memmove(site->stack, site->stack + nr, site->nr_frames * sizeof(*site->stack));
+	call->nr_frames -= nr;
+	if (nr)
+		memmove(call->stack, call->stack + nr, call->nr_frames * sizeof(*call->stack));
 }
 
 static bool is_bare(const struct model *model, const struct model_site *site)
 {
 	const struct run_module *module;
 
-	if (!site->nr_frames || site->stack[0].file)
+	if (!site->call.nr_frames || site->call.stack[0].file)
 		return false;
-	module = place_module(model->facts, site->stack[0].code);
+	module = place_module(model->facts, site->call.stack[0].code);
 	return module && place_lacks_debug_info(model, module);
 }
 
@@ -156,15 +192,15 @@ static int find_bare(struct model *model)
 		const struct model_site *site = &model->sites[i];
 
 		if (is_bare(model, site))
-			note_bare(model, code_module(site->stack[0].code) - 1);
+			note_bare(model, code_module(site->call.stack[0].code) - 1);
 	}
 	return 0;
 }
 
 int model_settle_names(struct model *model)
 {
-	for (size_t i = 0; i < model->nr_named; i++)
-		strip_operator_new(&model->sites[i]);
+	for (size_t i = 0; i < model_nr_calls(model); i++)
+		strip_operator_new(model_call_at(model, i));
 	return find_bare(model);
 }
 
@@ -184,8 +220,10 @@ static enum verdict judge(const struct model *model)
 
 static int build(struct model *model, size_t top)
 {
-	int error = collect(model);
+	int error = wrongs_collect(model);
 
+	if (!error)
+		error = collect(model);
 	if (error)
 		return error;
 	model->counted = model->heap->totals;
@@ -195,7 +233,11 @@ static int build(struct model *model, size_t top)
 	model->nr_named = top && top < model->nr_sites ? top : model->nr_sites;
 	model->verdict = judge(model);
 	error = names_resolve(model);
-	return error ? error : model_settle_names(model);
+	if (!error)
+		error = model_settle_names(model);
+	if (!error)
+		wrongs_check_names(model);
+	return error;
 }
 
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
@@ -221,8 +263,9 @@ int model_build(struct model *model, const struct run_facts *facts, struct heap 
 
 void model_release(struct model *model)
 {
-	for (size_t i = 0; i < model->nr_sites; i++)
-		free(model->sites[i].stack);
+	for (size_t i = 0; i < model_nr_calls(model); i++)
+		free(model_call_at(model, i)->stack);
+	free(model->wrongs);
 	for (size_t i = 0; i < model->nr_tables; i++)
 		symbol_table_release(model->tables[i]);
 	free(model->sites);

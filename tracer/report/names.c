@@ -29,11 +29,6 @@ static void names_deinit(struct names *names)
 	free(names->frames);
 }
 
-static struct stack_view stack_of(const struct model *model, const struct model_site *site)
-{
-	return stacks_get(model->heap->stacks, site->site->stack);
-}
-
 static int compare_codes(const void *a, const void *b)
 {
 	code_t left = *(const code_t *)a, right = *(const code_t *)b;
@@ -69,11 +64,11 @@ static int gather(struct names *names, const struct model *model)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < model->nr_named; i++) {
-		struct stack_view stack = stack_of(model, &model->sites[i]);
+	for (size_t i = 0; i < model_nr_calls(model); i++) {
+		const struct model_call *call = model_call_at(model, i);
 
-		for (uint32_t f = 0; f < stack.nr_frames && !error; f++)
-			error = add(names, stack.frames[f]);
+		for (uint32_t f = 0; f < call->nr_codes && !error; f++)
+			error = add(names, call->codes[f]);
 	}
 	return error;
 }
@@ -149,12 +144,12 @@ static const struct symbol_frames *look_up(const struct names *names, code_t cod
 	return &names->frames[id];
 }
 
-static void append(struct model_site *site, code_t code, const struct symbol_frames *known)
+static void append(struct model_call *call, code_t code, const struct symbol_frames *known)
 {
 	if (!known->nr)
-		site->stack[site->nr_frames++] = (struct model_frame){ .code = code };
+		call->stack[call->nr_frames++] = (struct model_frame){ .code = code };
 	for (size_t i = 0; i < known->nr; i++)
-		site->stack[site->nr_frames++] = (struct model_frame){
+		call->stack[call->nr_frames++] = (struct model_frame){
 			.code = code,
 			.function = known->frames[i].function,
 			.file = known->frames[i].file,
@@ -163,17 +158,17 @@ static void append(struct model_site *site, code_t code, const struct symbol_fra
 		};
 }
 
-static int fill_stack(struct model_site *site, const struct names *names, struct stack_view stack)
+static int fill_stack(struct model_call *call, const struct names *names)
 {
 	size_t room = 1;
 
-	for (uint32_t i = 0; i < stack.nr_frames; i++)
-		room += 1 + look_up(names, stack.frames[i])->nr;
-	site->stack = calloc(room, sizeof(*site->stack));
-	if (!site->stack)
+	for (uint32_t i = 0; i < call->nr_codes; i++)
+		room += 1 + look_up(names, call->codes[i])->nr;
+	call->stack = calloc(room, sizeof(*call->stack));
+	if (!call->stack)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < stack.nr_frames; i++)
-		append(site, stack.frames[i], look_up(names, stack.frames[i]));
+	for (uint32_t i = 0; i < call->nr_codes; i++)
+		append(call, call->codes[i], look_up(names, call->codes[i]));
 	return 0;
 }
 
@@ -186,19 +181,19 @@ int names_resolve(struct model *model)
 		error = names_init(&names);
 	if (!error)
 		error = ask(&names, model);
-	for (size_t i = 0; i < model->nr_named && !error; i++)
-		error = fill_stack(&model->sites[i], &names, stack_of(model, &model->sites[i]));
+	for (size_t i = 0; i < model_nr_calls(model) && !error; i++)
+		error = fill_stack(model_call_at(model, i), &names);
 	names_deinit(&names);
 	return error;
 }
 
 /* The frames at one address: all but the last are inlined. */
-static size_t chain_length(const struct model_site *site, size_t first)
+static size_t chain_length(const struct model_call *call, size_t first)
 {
 	size_t end = first + 1;
 
-	while (end < site->nr_frames && site->stack[end - 1].inlined &&
-	       site->stack[end].code == site->stack[first].code)
+	while (end < call->nr_frames && call->stack[end - 1].inlined &&
+	       call->stack[end].code == call->stack[first].code)
 		end++;
 	return end - first;
 }
@@ -226,12 +221,12 @@ static bool is_complete(const struct model_frame *chain, size_t nr)
 
 bool names_are_missing(const struct model *model, uint32_t module)
 {
-	for (size_t i = 0; i < model->nr_named; i++) {
-		const struct model_site *site = &model->sites[i];
+	for (size_t i = 0; i < model_nr_calls(model); i++) {
+		const struct model_call *call = model_call_at(model, i);
 
-		for (size_t f = 0; f < site->nr_frames; f++)
-			if (code_module(site->stack[f].code) == module &&
-			    !is_complete(&site->stack[f], 1))
+		for (size_t f = 0; f < call->nr_frames; f++)
+			if (code_module(call->stack[f].code) == module &&
+			    !is_complete(&call->stack[f], 1))
 				return true;
 	}
 	return false;
@@ -241,12 +236,12 @@ static int gather_missing(struct names *names, const struct model *model)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < model->nr_named; i++) {
-		const struct model_site *site = &model->sites[i];
+	for (size_t i = 0; i < model_nr_calls(model); i++) {
+		const struct model_call *call = model_call_at(model, i);
 
-		for (size_t f = 0; f < site->nr_frames && !error; f++)
-			if (!is_complete(&site->stack[f], 1))
-				error = add(names, site->stack[f].code);
+		for (size_t f = 0; f < call->nr_frames && !error; f++)
+			if (!is_complete(&call->stack[f], 1))
+				error = add(names, call->stack[f].code);
 	}
 	return error;
 }
@@ -270,41 +265,41 @@ static const struct symbol_frames *find_better(const struct names *names,
 	return is_better(&names->frames[id], chain, nr) ? &names->frames[id] : NULL;
 }
 
-static size_t room_for(const struct model_site *site, const struct names *names)
+static size_t room_for(const struct model_call *call, const struct names *names)
 {
-	size_t room = site->nr_frames + 1, nr;
+	size_t room = call->nr_frames + 1, nr;
 
-	for (size_t first = 0; first < site->nr_frames; first += nr) {
+	for (size_t first = 0; first < call->nr_frames; first += nr) {
 		const struct symbol_frames *found;
 
-		nr = chain_length(site, first);
-		found = find_better(names, &site->stack[first], nr);
+		nr = chain_length(call, first);
+		found = find_better(names, &call->stack[first], nr);
 		room += found ? found->nr : 0;
 	}
 	return room;
 }
 
-static int complete_stack(struct model_site *site, const struct names *names)
+static int complete_stack(struct model_call *call, const struct names *names)
 {
-	struct model_site whole = { .stack = calloc(room_for(site, names), sizeof(*whole.stack)) };
+	struct model_call whole = { .stack = calloc(room_for(call, names), sizeof(*whole.stack)) };
 	size_t nr;
 
 	if (!whole.stack)
 		return -ENOMEM;
-	for (size_t first = 0; first < site->nr_frames; first += nr) {
-		const struct model_frame *chain = &site->stack[first];
+	for (size_t first = 0; first < call->nr_frames; first += nr) {
+		const struct model_frame *chain = &call->stack[first];
 		const struct symbol_frames *found;
 
-		nr = chain_length(site, first);
+		nr = chain_length(call, first);
 		found = find_better(names, chain, nr);
 		if (found)
 			append(&whole, chain->code, found);
 		for (size_t i = 0; i < nr && !found; i++)
 			whole.stack[whole.nr_frames++] = chain[i];
 	}
-	free(site->stack);
-	site->stack = whole.stack;
-	site->nr_frames = whole.nr_frames;
+	free(call->stack);
+	call->stack = whole.stack;
+	call->nr_frames = whole.nr_frames;
 	return 0;
 }
 
@@ -317,8 +312,8 @@ int names_complete(struct model *model)
 		error = names_init(&names);
 	if (!error)
 		error = ask(&names, model);
-	for (size_t i = 0; i < model->nr_named && !error; i++)
-		error = complete_stack(&model->sites[i], &names);
+	for (size_t i = 0; i < model_nr_calls(model) && !error; i++)
+		error = complete_stack(model_call_at(model, i), &names);
 	names_deinit(&names);
 	return error;
 }

@@ -5,7 +5,7 @@
 
 #include "report.h"
 
-/* Fills in stack and nr_frames of the first nr_named sites, and the model's tables.  A symbolizer that fails
+/* Fills in stack and nr_frames of all calls that are to be named, and the model's tables.  A symbolizer that fails
  * only costs the names; -ENOMEM is the only failure. */
 int names_resolve(struct model *model);
 

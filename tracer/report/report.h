@@ -37,6 +37,17 @@ struct model_frame {
 	bool inlined;
 };
 
+/* A call of an allocator's function. */
+struct model_call {
+	const char *function;		/* "malloc", "operator new"; NULL: the call is not known */
+	const code_t *codes;		/* as they were recorded */
+	uint32_t nr_codes;
+	struct model_frame *stack;	/* innermost first, operator new's own frames removed; NULL:
+					 * it was not looked up */
+	size_t nr_frames;
+	bool truncated;
+};
+
 /* One standard error of each figure that is estimated; 0: it is exact. */
 struct model_errors {
 	uint64_t bytes, blocks, allocs, bytes_allocated;
@@ -52,7 +63,7 @@ struct model_site {
 	const struct site *site;	/* the heap's; NULL: of a report that was read */
 	uint32_t id;			/* of site */
 	struct model_counts counted;
-	const char *function;		/* "malloc", "operator new" */
+	struct model_call call;		/* looked up for the first model.nr_named */
 	bool growing;
 	uint64_t bytes, blocks;		/* live */
 	uint64_t allocs, frees, peak_bytes;
@@ -63,10 +74,18 @@ struct model_site {
 	struct site_quarters quarters;	/* of one that grows; end_ns[3] == 0: not known */
 	taddr_t oldest_address;
 	uint64_t smallest_bytes, largest_bytes;	/* of its live blocks */
-	struct model_frame *stack;	/* innermost first, operator new's own frames removed; NULL:
-					 * not among model.nr_named */
-	size_t nr_frames;
-	bool truncated;
+};
+
+/* Equal wrong frees. */
+struct model_wrong {
+	const struct wrong_free *found;	/* the first of them, and their number */
+	bool is_double;			/* else nothing was known to be there */
+	/* The free; the one before it, where it is double; the allocation. */
+	struct model_call free, first, alloc;
+	code_t codes[2];		/* of the frees, where the caller is all that is known */
+	/* Not double: the live block that the pointer lies in; address 0: none is known.  `alloc` is
+	 * its. */
+	struct block around;
 };
 
 struct model {
@@ -84,6 +103,13 @@ struct model {
 	uint64_t growing_bytes, growing_blocks, growing_samples;
 	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */
 	uint64_t unwatched_bytes_error;
+	/* Whether anything may be said of wrong frees; else there are none here. */
+	bool judges_frees;
+	struct model_wrong *wrongs;	/* as they came */
+	size_t nr_wrongs;
+	uint64_t nr_double_frees, nr_invalid_frees;
+	uint64_t nr_wrongs_lost;	/* of contexts that there was no room for */
+	uint64_t own_frees;		/* the allocator's, of what was freed before: in unknown_frees */
 	/* Modules without DWARF that call the allocator at sites that are named. */
 	struct bare_module {
 		uint32_t module;	/* index of facts->modules */
@@ -95,6 +121,17 @@ struct model {
 	size_t nr_tables;
 	struct symbolizer *symbolizer;	/* for source lines; NULL: none */
 };
+
+/* The calls that are to be named: of the first nr_named sites, then of all wrong frees.  Some of the
+ * latter are not known, and have no codes. */
+size_t model_nr_calls(const struct model *model);
+struct model_call *model_call_at(const struct model *model, size_t i);
+
+/* Of a site, by its id. */
+struct model_call model_call_of(const struct model *model, uint32_t id);
+
+/* The name of one of the run's functions. */
+const char *model_function(const struct run_facts *facts, uint32_t function);
 
 /* Settles the heap and takes it to the end of the run, so that it must not change any more
  * while the model lives.  symbolizer == NULL: no names, quickly (a second Ctrl-C).  Stacks are

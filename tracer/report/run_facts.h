@@ -24,6 +24,8 @@ struct run_function {
 	const char *name;	/* "malloc", "operator new" */
 	const char *module;	/* path */
 	const char *engine;		/* NULL: known, but not traced at the end */
+	bool is_named;			/* by the user: what it does with its blocks is not known */
+	bool of_program;		/* it is in the program itself */
 };
 
 /* A module that was seen, whether or not it is still there.  modules[i] has id i + 1, as in
@@ -31,6 +33,7 @@ struct run_function {
 struct run_module {
 	const char *path;
 	uint64_t bias;		/* vaddr + bias = address in the target */
+	taddr_t start, end;	/* of its code, while it was there */
 	uint32_t symbolizer_id;
 	bool known;		/* symbolizer_id is valid */
 	const uint8_t *build_id;
@@ -82,6 +85,10 @@ struct run_facts {
 	uint64_t stops;			/* breakpoint stops */
 	uint64_t handled_ns;		/* what we took to handle them */
 	uint64_t dropped;		/* events known to be lost by the engine */
+	bool free_stacks;		/* those of frees were kept */
+	/* Every function that makes blocks is known: the C library's allocator, or jemalloc. */
+	bool knows_allocators;
+	bool found_late;		/* some were known only after they could be called */
 	const char *incomplete;		/* why nothing may be concluded; NULL if nothing is amiss */
 
 	const struct run_function *functions;

@@ -327,6 +327,7 @@ static void read_run(struct reader *reader)
 		fail(reader, "engine", "jump or break is needed");
 	facts->sample_bytes = number(reader, run, "sample_bytes");
 	facts->unsampled = number(reader, run, "unsampled_functions");
+	facts->free_stacks = truth(reader, run, "free_stacks");
 	facts->duration_ns = number(reader, run, "duration_ns");
 	facts->attach_pause_ns = number(reader, run, "attach_pause_ns");
 	facts->detach_pause_ns = number(reader, run, "detach_pause_ns");
@@ -376,6 +377,7 @@ static void read_heap(struct reader *reader)
 	totals->live_bytes = number(reader, heap, "live_bytes");
 	totals->peak_bytes = number(reader, heap, "peak_bytes");
 	totals->unknown_frees = number(reader, heap, "unknown_frees");
+	reader->saved->model.own_frees = number(reader, heap, "own_frees");
 	totals->replaced_blocks = number(reader, heap, "missed_frees");
 	totals->failed_allocs = number(reader, heap, "failed_allocs");
 	totals->unwatched_blocks = number(reader, heap, "unwatched_blocks");
@@ -482,10 +484,11 @@ static void read_frame(struct reader *reader, const json_t *frame, uint32_t gues
 	};
 }
 
-static void read_stack(struct reader *reader, const json_t *site, size_t number_of_site,
-		       struct model_site *out)
+/* In `place`, which no conversion is in. */
+static void read_stack(struct reader *reader, const json_t *object, const char *place,
+		       struct model_call *out)
 {
-	const json_t *list = array(reader, site, "stack");
+	const json_t *list = array(reader, object, "stack");
 	size_t nr = json_array_size(list);
 	uint32_t guess = 0;
 
@@ -495,7 +498,7 @@ static void read_stack(struct reader *reader, const json_t *site, size_t number_
 	if (!out->stack)
 		reader->error = -ENOMEM;
 	for (size_t i = 0; i < nr && !reader->error; i++) {
-		go_to(reader, "sites[%zu].stack[%zu].", number_of_site, i);
+		go_to(reader, "%sstack[%zu].", place, i);
 		read_frame(reader, json_array_get(list, i), guess, &out->stack[i]);
 		if (code_module(out->stack[i].code))
 			guess = code_module(out->stack[i].code) - 1;
@@ -542,10 +545,11 @@ static void read_lifetimes(struct reader *reader, const json_t *site, struct mod
 static void read_site(struct reader *reader, const json_t *site, size_t i, struct model_site *out)
 {
 	struct model *model = &reader->saved->model;
+	char place[PLACE_BYTES / 2];
 
 	go_to(reader, "sites[%zu].", i);
 	out->growing = truth(reader, site, "growing");
-	out->function = string(reader, site, "function");
+	out->call.function = string(reader, site, "function");
 	out->bytes = number(reader, site, "bytes");
 	out->blocks = number(reader, site, "blocks");
 	out->allocs = number(reader, site, "allocs");
@@ -558,11 +562,12 @@ static void read_site(struct reader *reader, const json_t *site, size_t i, struc
 	out->oldest_address = address(reader, site, "oldest_address");
 	out->smallest_bytes = number(reader, site, "smallest_bytes");
 	out->largest_bytes = number(reader, site, "largest_bytes");
-	out->truncated = truth(reader, site, "truncated");
+	out->call.truncated = truth(reader, site, "truncated");
 	read_lifetimes(reader, site, out);
 	read_quarters(reader, site, &out->quarters);
 	read_counted(reader, site, out);
-	read_stack(reader, site, i, out);
+	snprintf(place, sizeof(place), "%s", reader->place);
+	read_stack(reader, site, place, &out->call);
 	model_count_growing(model, out);
 }
 
@@ -596,6 +601,110 @@ static void read_sites(struct reader *reader)
 	check_sums(reader);
 }
 
+/* --- wrong frees --- */
+
+/* null: it is not known. */
+static uint64_t read_call(struct reader *reader, const json_t *wrong, const char *key, size_t i,
+			  struct model_call *out)
+{
+	const json_t *call = json_object_get(wrong, key);
+	char place[PLACE_BYTES / 2];
+
+	if (json_is_null(call))
+		return 0;
+	snprintf(place, sizeof(place), "errors[%zu].%s.", i, key);
+	go_to(reader, "%s", place);
+	out->function = string(reader, call, "function");
+	out->truncated = truth(reader, call, "truncated");
+	read_stack(reader, call, place, out);
+	return number(reader, call, "time_ns");
+}
+
+static void read_around(struct reader *reader, const json_t *wrong, struct block *out)
+{
+	const json_t *block = json_object_get(wrong, "block");
+
+	if (json_is_null(block))
+		return;
+	out->address = address(reader, block, "address");
+	out->size = number(reader, block, "size");
+}
+
+/* Only where the functions are the same can it be said whether the threads are. */
+static void read_threads(struct reader *reader, const json_t *wrong, struct wrong_free *out)
+{
+	if (json_is_null(json_object_get(wrong, "same_thread")))
+		out->first.free.function = 1;
+	else
+		out->first.free.tid = !truth(reader, wrong, "same_thread");
+}
+
+static bool is_double(struct reader *reader, const json_t *wrong)
+{
+	const char *kind = string(reader, wrong, "kind");
+
+	if (strcmp(kind, "double-free") && strcmp(kind, "invalid-free"))
+		fail(reader, "kind", "double-free or invalid-free is needed");
+	return !strcmp(kind, "double-free");
+}
+
+static void read_wrong(struct reader *reader, const json_t *wrong, size_t i,
+		       struct model_wrong *out, struct wrong_free *found)
+{
+	uint64_t born_ns;
+
+	go_to(reader, "errors[%zu].", i);
+	out->found = found;
+	out->is_double = is_double(reader, wrong);
+	found->count = number(reader, wrong, "count");
+	found->free.address = address(reader, wrong, "address");
+	found->free.resizes = truth(reader, wrong, "by_resize");
+	found->first.free.resizes = truth(reader, wrong, "first_by_resize");
+	found->first.free.address = out->is_double ? found->free.address : 0;
+	if (!json_is_null(json_object_get(wrong, "size"))) {
+		found->first.site = 1;
+		found->first.size = number(reader, wrong, "size");
+	}
+	read_threads(reader, wrong, found);
+	read_around(reader, wrong, &out->around);
+	found->free.time_ns = read_call(reader, wrong, "free", i, &out->free);
+	found->first.free.time_ns = read_call(reader, wrong, "first_free", i, &out->first);
+	born_ns = read_call(reader, wrong, "allocation", i, &out->alloc);
+	found->first.born_ns = out->around.time_ns = born_ns;
+	*(out->is_double ? &reader->saved->model.nr_double_frees :
+	  &reader->saved->model.nr_invalid_frees) += found->count;
+}
+
+static void read_error_summary(struct reader *reader)
+{
+	const json_t *summary = json_object_get(reader->saved->root, "error_summary");
+	struct model *model = &reader->saved->model;
+
+	model->judges_frees = !json_is_null(summary);
+	go_to(reader, "error_summary.");
+	if (model->judges_frees)
+		model->nr_wrongs_lost = number(reader, summary, "lost");
+}
+
+static void read_wrongs(struct reader *reader)
+{
+	const json_t *list = array(reader, reader->saved->root, "errors");
+	struct model *model = &reader->saved->model;
+	size_t nr = json_array_size(list);
+	struct wrong_free *found = get_room(reader, nr, sizeof(*found));
+
+	if (reader->error)
+		return;
+	model->wrongs = calloc(nr + 1, sizeof(*model->wrongs));
+	if (!model->wrongs)
+		reader->error = -ENOMEM;
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		model->nr_wrongs = i + 1;
+		read_wrong(reader, json_array_get(list, i), i, &model->wrongs[i], &found[i]);
+	}
+	read_error_summary(reader);
+}
+
 /* --- all of it --- */
 
 static void read_verdict(struct reader *reader)
@@ -618,6 +727,8 @@ static void read_all(struct reader *reader)
 	read_modules(reader);
 	reader->place[0] = '\0';
 	read_sites(reader);
+	reader->place[0] = '\0';
+	read_wrongs(reader);
 }
 
 static json_t *parse(const char *text, size_t bytes, size_t *used, char *wrong)

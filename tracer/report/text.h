@@ -54,6 +54,11 @@ size_t text_shown(const struct text *text);
 void text_verdict(const struct text *text);	/* the answer */
 void text_run(const struct text *text);		/* what was traced, at what cost; the totals */
 void text_site(const struct text *text, size_t i);
+/* A call and its stack; the size it asked for. */
+#define TEXT_NO_SIZE UINT64_MAX
+void text_call(const struct text *text, const struct model_call *call, uint64_t bytes);
+void text_wrongs(const struct text *text);	/* wrong frees */
+void text_errors(const struct text *text);	/* ... and their number */
 void text_notes(const struct text *text);	/* what is not shown, and why; what to do next */
 
 #endif

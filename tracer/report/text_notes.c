@@ -60,12 +60,30 @@ static void put_longer(const struct text *text)
 		"what is in use for a while from what stays", seconds);
 }
 
+/* Starts in the middle of a line. */
+static void put_next_wrong(const struct text *text)
+{
+	fputs(text->model->nr_double_frees ?
+	      "DOUBLE FREE: one of the two frees is one too many.\n" :
+	      "INVALID FREE: only what an allocation returned may be freed.\n", text->out);
+	if (!text->model->facts->free_stacks)
+		fputs("      Of frees the caller alone is kept: --keep-stacktraces=alloc-and-free keeps"
+		      " their stacks.\n", text->out);
+}
+
 static void put_next(const struct text *text)
 {
+	const char *start = "\nNEXT  ";
+
+	if (text->model->nr_wrongs) {
+		fputs(start, text->out);
+		put_next_wrong(text);
+		start = "      ";
+	}
 	if (!text->model->nr_sites)
 		return;
-	fputs("\nNEXT  The line is where a block was allocated; look after it for the missing"
-	      " free.\n", text->out);
+	fprintf(text->out, "%sThe line is where a block was allocated; look after it for the missing"
+		" free.\n", start);
 	if (text->model->nr_growing)
 		fputs("      GROWING: is there a bound to what keeps these blocks?\n", text->out);
 	put_longer(text);
@@ -74,6 +92,8 @@ static void put_next(const struct text *text)
 void text_notes(const struct text *text)
 {
 	put_more(text);
+	text_wrongs(text);
 	put_nameless(text);
+	text_errors(text);
 	put_next(text);
 }

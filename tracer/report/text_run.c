@@ -261,11 +261,21 @@ static void put_estimates(const struct text *text, const char *since)
 	fprintf(text->out, " allocated%s\n", since);
 }
 
+/* Those that are told of as wrong have been seen allocated, or are no blocks; and what the allocator
+ * frees of its own was freed before. */
+static uint64_t unknown_frees(const struct model *model)
+{
+	uint64_t known = model->nr_double_frees + model->nr_invalid_frees + model->own_frees;
+
+	return model->totals.unknown_frees > known ? model->totals.unknown_frees - known : 0;
+}
+
 static void put_summary(const struct text *text)
 {
 	const struct heap_totals *totals = &text->model->totals;
 	const struct run_facts *facts = text->model->facts;
 	const char *since = facts->launched ? "" : " since the attach";
+	uint64_t unknown = unknown_frees(text->model);
 
 	if (text_is_sampled(text)) {
 		put_estimates(text, since);
@@ -277,9 +287,9 @@ static void put_summary(const struct text *text)
 	fprintf(text->out, "  total heap usage: %s allocs, %s frees, %s bytes allocated%s\n",
 		units_number(totals->allocs).text, units_number(totals->frees).text,
 		units_number(totals->bytes_allocated).text, since);
-	if (totals->unknown_frees)
+	if (unknown)
 		fprintf(text->out, "        also freed: %s %s\n",
-			units_count(totals->unknown_frees, "block").text,
+			units_count(unknown, "block").text,
 			facts->nr_gaps ? "not seen allocated" :
 			facts->launched ? "never seen allocated" : "from before the attach");
 }

@@ -184,12 +184,31 @@ static void put_incomplete(const struct text *text)
 	fputs(";\n            nothing may be concluded from what follows.\n", text->out);
 }
 
+/* Worse than any leak. */
+static void put_wrong(const struct text *text)
+{
+	const struct model *model = text->model;
+
+	put_label(text, TEXT_RED, model->nr_double_frees ? "DOUBLE FREE: " : "INVALID FREE: ");
+	put_target(text);
+	fputs(" freed what was not allocated: ", text->out);
+	if (model->nr_double_frees)
+		fputs(units_count(model->nr_double_frees, "double free").text, text->out);
+	if (model->nr_double_frees && model->nr_invalid_frees)
+		fputs(" and ", text->out);
+	if (model->nr_invalid_frees)
+		fputs(units_count(model->nr_invalid_frees, "invalid free").text, text->out);
+	fprintf(text->out, ", at %s; see below.\n", units_count(model->nr_wrongs, "place").text);
+}
+
 void text_verdict(const struct text *text)
 {
 	const struct model *model = text->model;
 
 	if (model->verdict == VERDICT_INCOMPLETE)
 		put_incomplete(text);
+	if (model->nr_wrongs)
+		put_wrong(text);
 	if (model->nr_growing)
 		put_growing(text);
 	if (model->nr_sites > model->nr_growing)
