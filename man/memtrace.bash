@@ -57,6 +57,7 @@ _memtrace_value()	# option, what is typed of its value
 	--engine) _memtrace_words 'auto jump break' "$2" ;;
 	--sample) _memtrace_words '64K 512K 4M' "$2" ;;
 	--overhead) _memtrace_words '5 10 20' "$2" ;;
+	--keep-stacktraces) _memtrace_words 'alloc alloc-and-free' "$2" ;;
 	--unwinder) _memtrace_words 'rules libunwind' "$2" ;;
 	esac
 }
@@ -64,8 +65,9 @@ _memtrace_value()	# option, what is typed of its value
 _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
-		--stack-depth --config --engine --sample --overhead --alloc --free --unwinder --debug-dir
-		--resolve --stats --quiet --verbose --help --version -p -d -o -l -f -n -k -c -q -v -h -V' "$1"
+		--stack-depth --keep-stacktraces --config --engine --sample --overhead --alloc --free
+		--unwinder --debug-dir --resolve --stats --quiet --verbose --help --version
+		-p -d -o -l -f -n -k -c -q -v -h -V' "$1"
 }
 
 _memtrace_command()	# place of its first word
@@ -84,8 +86,8 @@ _memtrace_wants_value()
 {
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
-	--overhead | --alloc | --free | --unwinder | --debug-dir | --config | --log-file | \
-	--resolve)
+	--overhead | --alloc | --free | --keep-stacktraces | --unwinder | --debug-dir | --config | \
+	--log-file | --resolve)
 		option=$1
 		;;
 	--*)

@@ -13,6 +13,8 @@ Each test runs on every engine, one engine after the other; the environment vari
 those named; "auto" is for what has nothing to do with the engine: it runs once, without
 --engine.
 
+No report of a case may claim a wrong free, unless the case has WRONG_FREES = True.
+
 Every wait is bounded, and every process is ended by its pid.
 """
 import contextlib
@@ -43,6 +45,7 @@ CASE = HERE                             # folder of the running case; set by mai
 CHILDREN = []                           # processes of the running test
 JUMP = True                             # the engine jump is there: test it without being asked
 ENGINES_KNOWN = ("break", "jump")
+WRONG_FREES = False                     # the running case frees wrongly; set by main()
 ENGINE = "auto"                         # of the running test; set by main()
 CONFIG_HOME = BUILD + "/e2e/home"       # of an empty memtrace.conf, in place of the user's
 CFLAGS = ["-g", "-O1", "-fno-builtin", "-Wall", "-D_GNU_SOURCE", "-I" + COMMON]
@@ -361,6 +364,9 @@ def json_in(data):
         equal(report["run"]["dropped"], 0, "dropped events")
         equal(heap["allocs"] - heap["frees"] - heap["missed_frees"], heap["live_blocks"],
               "allocs - frees - missed frees")
+    assert WRONG_FREES or not report["errors"], f"errors claimed: {report['errors']}"
+    summary = report["error_summary"]
+    equal((summary or {"errors": 0})["errors"], sum(e["count"] for e in report["errors"]), "errors")
     equal(sum(s["blocks"] for s in sites), heap["live_blocks"], "sum of the sites' blocks")
     equal(sum(s["bytes"] for s in sites), heap["live_bytes"], "sum of the sites' bytes")
     assert heap["peak_bytes"] >= heap["live_bytes"], heap
@@ -564,7 +570,7 @@ def plan(module):
 
 
 def main(name):
-    global CASE, ENGINE
+    global CASE, ENGINE, WRONG_FREES
     CASE = f"{HERE}/{name}"
     os.makedirs(f"{BUILD}/e2e/{name}", exist_ok=True)
     os.chdir(f"{BUILD}/e2e/{name}")
@@ -572,6 +578,7 @@ def main(name):
     spec = importlib.util.spec_from_file_location("test", CASE + "/test.py")
     sys.modules["test"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    WRONG_FREES = getattr(module, "WRONG_FREES", False)
     failed = 0
     tests = plan(module)
     for number, (test, ENGINE) in enumerate(tests, 1):
