@@ -113,8 +113,8 @@ static const char *in_spite_of_it(const struct denial *denial, char *buffer, siz
 			 "apparmor=unconfined; SELinux: setsebool deny_ptrace off, ausearch -m avc",
 			 inert(label, sizeof(label), denial->label));
 	else
-		snprintf(buffer, bytes, "not permitted, though memtrace has CAP_SYS_PTRACE: a "
-			 "security module of the kernel forbids it; see dmesg and the audit log");
+		snprintf(buffer, bytes, "not permitted: a security module of the kernel forbids it, "
+			 "whatever capabilities memtrace has; see dmesg and the audit log");
 	return buffer;
 }
 
@@ -123,7 +123,7 @@ const char *denial_words(const struct denial *denial, char *buffer, size_t bytes
 	if (denial->scope == 3)
 		snprintf(buffer, bytes, "not permitted: ptrace_scope is 3: nothing may be traced "
 			 "before the next boot, with another value in /etc/sysctl.d");
-	else if (!denial->has_capability)
+	else if (!denial->has_capability && (denial->pid || denial->is_root || denial->scope))
 		return without_capability(denial, buffer, bytes);
 	else
 		return in_spite_of_it(denial, buffer, bytes);

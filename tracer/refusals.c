@@ -85,6 +85,16 @@ int refusals_check_run(const struct options *options)
 	return error;
 }
 
+static int refuse_traced(pid_t pid, const char *name, pid_t tracer)
+{
+	char tracer_name[NAME_BYTES];
+
+	message_error("%s (pid %d) is already traced by %s (pid %d), and a process has one tracer "
+		      "at most; end that one first", name, pid, name_of(tracer, tracer_name),
+		      tracer);
+	return -EPERM;
+}
+
 /* A memtrace whose guard was killed is about to leave; and whoever was killed itself lets go of its
  * targets at the very end: it has no memory by then, but it is still their tracer. */
 static bool is_leaving(pid_t tracer)
@@ -119,16 +129,6 @@ static pid_t lasting_tracer(pid_t pid)
 static bool traces_us(pid_t pid)
 {
 	return procfs_tracer(getpid()) == pid || procfs_tracer(getppid()) == pid;
-}
-
-static int refuse_traced(pid_t pid, const char *name, pid_t tracer)
-{
-	char tracer_name[NAME_BYTES];
-
-	message_error("%s (pid %d) is already traced by %s (pid %d), and a process has one tracer "
-		      "at most; end that one first", name, pid, name_of(tracer, tracer_name),
-		      tracer);
-	return -EPERM;
 }
 
 /* Its parent has to wait(2) for it. */
@@ -199,10 +199,13 @@ int refusals_check_process(pid_t pid)
 
 void refusals_tell(pid_t pid, const char *command, int error)
 {
+	char words[512], name[NAME_BYTES];
+	pid_t tracer = pid ? procfs_tracer(pid) : 0;
 	struct denial denial;
-	char words[512];
 
-	if (error == -EPERM || error == -EACCES) {
+	if (error == -EPERM && tracer) {	/* it has come just now */
+		(void)refuse_traced(pid, name_of(pid, name), tracer);
+	} else if (error == -EPERM || error == -EACCES) {
 		denial_gather(&denial, pid);
 		message_error("%s", denial_words(&denial, words, sizeof(words)));
 	} else if (!pid) {
@@ -278,8 +281,10 @@ static bool has_switched_off(const char *variable)
 static int check_checkers(const char *path, struct files *files)
 {
 	const char *variable = "LSAN_OPTIONS";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const struct file *file = fd < 0 ? NULL : files_get(files, fd, path);
+	char real[PATH_MAX];
+	int fd = realpath(path, real) ? open(real, O_RDONLY | O_CLOEXEC) : -1;
+	/* By that path it stays known, and its debug file is looked for. */
+	const struct file *file = fd < 0 ? NULL : files_get(files, fd, real);
 	uint32_t runtimes = file && file->known ? file->elf.runtimes : 0;
 
 	if (fd >= 0)

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/inert.h"
@@ -39,6 +41,21 @@ static int read_stream(FILE *file, struct text *text)
 		text->nr += got;
 	}
 	return ferror(file) ? -errno : 0;
+}
+
+/* A file may want any multiple of its own size: that is refused, and not the rest of the machine. */
+static void limit_memory(void)
+{
+#if !defined(__SANITIZE_ADDRESS__)	/* its shadow would count */
+	long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+	struct rlimit limit;
+
+	if (pages <= 0 || page_bytes <= 0 || getrlimit(RLIMIT_DATA, &limit))
+		return;
+	if (limit.rlim_cur > (rlim_t)pages / 2 * (rlim_t)page_bytes)
+		limit.rlim_cur = (rlim_t)pages / 2 * (rlim_t)page_bytes;
+	(void)setrlimit(RLIMIT_DATA, &limit);
+#endif
 }
 
 static int read_file(const char *path, struct text *text)
@@ -168,8 +185,10 @@ int resolve_report(const struct options *options, struct symbolizer *symbolizer)
 		.debug_dirs = options->debug_dirs, .nr_debug_dirs = options->nr_debug_dirs,
 	};
 	struct text text = { .nr = 0 };
-	int error = read_file(options->resolve, &text);
+	int error;
 
+	limit_memory();
+	error = read_file(options->resolve, &text);
 	error = error ? told(options, error) : resolve_text(options, &search, &text);
 	free(text.items);
 	return error;

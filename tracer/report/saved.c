@@ -731,19 +731,22 @@ static void read_all(struct reader *reader)
 	read_wrongs(reader);
 }
 
-static json_t *parse(const char *text, size_t bytes, size_t *used, char *wrong)
+/* jansson has no words for want of memory. */
+static int parse(const char *text, size_t bytes, size_t *used, char *wrong, json_t **out)
 {
 	char shown[SAVED_WRONG_BYTES / 2];
-	json_error_t error;
-	json_t *root = json_loadb(text, bytes, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES,
-				  &error);
+	json_error_t error = { .line = 0 };
 
-	if (root)
+	*out = json_loadb(text, bytes, JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
+	if (*out) {
 		*used = (size_t)error.position;
-	else
-		snprintf(wrong, SAVED_WRONG_BYTES, "no JSON, line %d: %s", error.line,
-			 inert(shown, sizeof(shown), error.text));
-	return root;
+		return 0;
+	}
+	if (!*error.text)
+		return -ENOMEM;
+	snprintf(wrong, SAVED_WRONG_BYTES, "no JSON, line %d: %s", error.line,
+		 inert(shown, sizeof(shown), error.text));
+	return -EINVAL;
 }
 
 static bool is_blank(const char *text, size_t bytes)
@@ -762,9 +765,9 @@ int saved_read(struct saved *saved, const char *text, size_t bytes, size_t *used
 	wrong[0] = '\0';
 	if (is_blank(text, bytes))
 		return -ENODATA;
-	new.root = parse(text, bytes, used, wrong);
-	if (!new.root)
-		return -EINVAL;
+	reader.error = parse(text, bytes, used, wrong, &new.root);
+	if (reader.error)
+		return reader.error;
 	read_all(&reader);
 	if (reader.error) {
 		saved_release(&new);

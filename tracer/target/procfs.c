@@ -154,8 +154,8 @@ bool procfs_is_kernel_thread(pid_t pid)
 	       flags & 0x00200000;
 }
 
-/* Calls look() for its threads until one is wanted, and returns that; 0: none. */
-static pid_t find_thread(pid_t pid, bool (*look)(pid_t pid, pid_t tid))
+/* Calls look() for its threads until that returns something else than 0, and returns it. */
+static pid_t look_at_threads(pid_t pid, pid_t (*look)(pid_t pid, pid_t tid))
 {
 	char path[64];
 	struct dirent *entry;
@@ -167,37 +167,37 @@ static pid_t find_thread(pid_t pid, bool (*look)(pid_t pid, pid_t tid))
 	while (tasks && !found && (entry = readdir(tasks))) {
 		pid_t tid = atoi(entry->d_name);
 
-		if (tid > 0 && look(pid, tid))
-			found = tid;
+		if (tid > 0)
+			found = look(pid, tid);
 	}
 	if (tasks)
 		closedir(tasks);
 	return found;
 }
 
-static bool is_alive(pid_t pid, pid_t tid)
+static pid_t itself_if_alive(pid_t pid, pid_t tid)
 {
 	char state = procfs_state(pid, tid);
 
-	return state && state != 'Z' && state != 'X';
+	return state && state != 'Z' && state != 'X' ? tid : 0;
 }
 
 pid_t procfs_live_thread(pid_t pid)
 {
-	return find_thread(pid, is_alive);
+	return look_at_threads(pid, itself_if_alive);
 }
 
-static bool is_traced(pid_t pid, pid_t tid)
+/* One that is about to leave lets them go one by one: each is asked once. */
+static pid_t tracer_of(pid_t pid, pid_t tid)
 {
-	return procfs_status_number(tid, "TracerPid") > 0;
+	long tracer = procfs_status_number(tid, "TracerPid");
+
+	return tracer > 0 ? (pid_t)tracer : 0;
 }
 
 pid_t procfs_tracer(pid_t pid)
 {
-	pid_t tid = find_thread(pid, is_traced);
-	long tracer = tid ? procfs_status_number(tid, "TracerPid") : 0;
-
-	return tracer > 0 ? (pid_t)tracer : 0;
+	return look_at_threads(pid, tracer_of);
 }
 
 static bool is_one_of(const char *value, const char *const *values)

@@ -92,6 +92,17 @@ def test_below_debug_dir():
         full(program, "--debug-dir", os.path.abspath("tree"))
 
 
+def test_of_a_command_by_a_relative_path():
+    """Its folder is a part of where the file is looked for."""
+    program, debug = separate("relative")
+    run("objcopy", f"--add-gnu-debuglink={debug}", program)
+    tree = os.path.abspath("relatives")
+    os.makedirs(tree + os.getcwd(), exist_ok=True)
+    os.replace(debug, f"{tree}{os.getcwd()}/relative.debug")
+    report = launch("./relative", options=["--debug-dir", tree])
+    equal(report.sites[0]["stack"][0]["line"], line_of("leak.c", "LEAK"), "line")
+
+
 def test_behind_a_symbolic_link():
     os.makedirs("behind", exist_ok=True)
     program, debug = separate("behind/real")

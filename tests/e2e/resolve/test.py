@@ -3,6 +3,7 @@
 --resolve: a report without names gets those of the debug files that are here, by build id alone;
 one that lacks nothing comes out as it was; and what is no report is an error.
 """
+import resource
 import shutil
 
 from harness import *
@@ -282,6 +283,19 @@ def test_no_report():
     equal(resolve("/no/such/file", status=125).stderr,
           "memtrace: /no/such/file: No such file or directory\n", "message")
     resolve("/", status=125)
+
+
+def test_memory():
+    """A file that wants more than there is, is refused as such."""
+    if SANITIZED:
+        raise Skip("a sanitizer's shadow counts, too")
+    with open("large.json", "w") as file:
+        file.write("[" + "0," * 10_000_000 + "0]")
+    done = subprocess.run([MEMTRACE, "--resolve", "large.json"], capture_output=True, timeout=WAIT_S,
+                          stdin=subprocess.DEVNULL, env=environment(None),
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (2 ** 28,) * 2))
+    equal((done.returncode, done.stderr),
+          (125, b"memtrace: large.json: Cannot allocate memory\n"), "end")
 
 
 def test_cut():
