@@ -6,6 +6,7 @@
 #include "attach.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -167,7 +168,7 @@ static int arm(struct trace *trace, struct run *run)
 	return error;
 }
 
-int attach_arm(struct trace *trace, struct run *run)
+static int hold_and_arm(struct trace *trace, struct run *run)
 {
 	int error;
 
@@ -178,9 +179,31 @@ int attach_arm(struct trace *trace, struct run *run)
 	if (run->probe)
 		run->probe->wants_hold = false;
 	run->wants_arm = false;
+	return error;
+}
+
+static void let_go_on(struct trace *trace, struct run *run)
+{
 	process_release(run->process);
 	urgency_end();
 	(void)symbolizer_prepare(trace->files.symbolizer);
+}
+
+int attach_arm(struct trace *trace, struct run *run)
+{
+	int error = hold_and_arm(trace, run);
+
+	let_go_on(trace, run);
+	return error;
+}
+
+int attach_command(struct trace *trace, struct run *run)
+{
+	int error = hold_and_arm(trace, run);
+
+	if (error == -ENOTSUP)
+		kill(run->process->pid, SIGKILL);
+	let_go_on(trace, run);
 	return error;
 }
 

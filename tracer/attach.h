@@ -14,6 +14,10 @@ int attach_run(struct trace *trace, struct run *run);
 /* Holds the process, patches what is new in it, and lets it go on.  -ENOTSUP: see probe_arm(). */
 int attach_arm(struct trace *trace, struct run *run);
 
+/* The same for a command before its first instruction, which it does not come to where that is
+ * -ENOTSUP: it has been killed. */
+int attach_command(struct trace *trace, struct run *run);
+
 /* Runs that want to be armed, or looked at: to be called whenever trace->attention is set. */
 void attach_serve(struct trace *trace);
 

@@ -177,10 +177,9 @@ static int launch(struct trace *trace)
 	/* On to the first stop in which it can run system calls: before its first instruction. */
 	process_hold(process);
 	thread_push_on(process->threads.items[0]);
-	error = attach_arm(trace, run);
+	error = attach_command(trace, run);
 	if (error == -ENOTSUP) {
 		refuse(trace, trace->options->command[0], run);
-		kill(process->pid, SIGKILL);
 		return error;
 	}
 	return 0;
