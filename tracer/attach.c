@@ -109,8 +109,8 @@ static int let_run(struct trace *trace, struct run *run, unsigned milliseconds)
 }
 
 /* A thread that is in a stub, perhaps waiting for a lock of its allocator, has to leave it first.
- * Nobody can enter any more. */
-static void leave(struct trace *trace, struct run *run, struct jump *jump)
+ * Nobody can enter any more.  False: memory of ours stays, and the user was told. */
+static bool leave(struct trace *trace, struct run *run, struct jump *jump)
 {
 	uint64_t began_ns = clock_ns();
 	unsigned wait_ms = 1, execs = run->facts.execs;
@@ -121,7 +121,7 @@ static void leave(struct trace *trace, struct run *run, struct jump *jump)
 		run->facts.detach_pause_ns -= wait_ms * 1000000ull; /* that was none */
 		/* With an exec it is gone, and perhaps `jump` with it. */
 		if (run->process->ended || error || run->facts.execs != execs)
-			return;
+			return true;
 		error = jump_leave(jump);
 		wait_ms = wait_ms < LEAVE_WAIT_MOST_MS ? 2 * wait_ms : wait_ms;
 	}
@@ -129,24 +129,25 @@ static void leave(struct trace *trace, struct run *run, struct jump *jump)
 		message_warn("pid %d: some memory of ours stays mapped, unused: %s",
 			     run->process->pid,
 			     error == -EBUSY ? "a thread waits in there" : strerror(-error));
+	return !error;
 }
 
-static void take_out_patches(struct trace *trace, struct run *run)
+/* False: see leave(). */
+static bool take_out_patches(struct trace *trace, struct run *run)
 {
 	int error = run->probe ? probe_disarm(run->probe) : 0;
 
 	if (error)
 		message_error("pid %d: code could not be restored: %s", run->process->pid,
 			      strerror(-error));
-	if (run->probe && run->probe->jump)
-		leave(trace, run, run->probe->jump);
+	return !run->probe || !run->probe->jump || leave(trace, run, run->probe->jump);
 }
 
 /* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
  * ours, and is let go when it stops. */
 static void restore(struct trace *trace, struct run *run)
 {
-	take_out_patches(trace, run);
+	(void)take_out_patches(trace, run);
 	process_detach(&trace->targets, run->process);
 }
 
@@ -259,7 +260,7 @@ static int take_out(struct trace *trace, struct run *run, struct jump *orphan)
 	if (!error)
 		error = open_for_walks(run, orphan);
 	if (!error)
-		leave(trace, run, orphan);
+		(void)leave(trace, run, orphan);
 	run->facts.detach_pause_ns = 0;
 	return error;
 }
@@ -365,12 +366,13 @@ static bool rest(struct trace *trace, struct run *run, enum run_gap_reason reaso
 	error = hold_for_patches(trace, run);
 	if (!error) {
 		run->rested_ns = clock_ns() - run->epoch_ns; /* to leave may take a while */
-		take_out_patches(trace, run);
+		run->unbraked |= !take_out_patches(trace, run);
 		run_rest(run, reason); /* also where it has ended since: that was not watched */
 	}
 	process_release(run->process);
 	urgency_end();
 	run->facts.detach_pause_ns = pause_ns;
+	run->unbraked |= error != 0;
 	if (error && error != -ESRCH)
 		message_warn("pid %d: it goes on being watched: %s", run->process->pid,
 			     strerror(-error));

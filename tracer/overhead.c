@@ -2,9 +2,9 @@
 /* Between two readings nothing is less than none: parts that were measured may be too large. */
 #include "overhead.h"
 
-/* A process that is stopped for less than 1 ms a second, all its threads together, is harmed by
+/* A process that is stopped for less than 5 ms a second, all its threads together, is harmed by
  * none of that, however little else it does. */
-#define HARMLESS 1000u
+#define HARMLESS 200u
 
 static uint64_t less(uint64_t a, uint64_t b)
 {

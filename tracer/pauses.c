@@ -59,9 +59,11 @@ static void begin(struct trace *trace, struct run *run)
 {
 	double share = recent_percent(run, BRAKE_WINDOW_NS);
 
-	run->unbraked = !attach_pause(trace, run); /* to try again would hold it for long again */
+	(void)attach_pause(trace, run);
 	if (!run->watching)
 		tell_pause(trace, run, share);
+	if (run->unbraked && !run->process->ended)
+		message_warn("overhead: pid %d: no further pause is tried", run->facts.pid);
 }
 
 static void end(struct trace *trace, struct run *run)
@@ -79,12 +81,13 @@ void pauses_tick(struct trace *trace, struct run *run)
 {
 	uint32_t limit_ppm = trace->options->overhead_ppm;
 
-	if (!run->begun || run->unbraked || !trace->memleak.on)
+	if (!run->begun || !trace->memleak.on)
 		return;
 	if (!limit_ppm)
 		warn(trace, run);
 	else if (run->brake.pausing && brake_is_pause_over(&run->brake, &run->overhead, limit_ppm))
 		end(trace, run);
-	else if (run->watching && brake_wants_pause(&run->overhead, limit_ppm))
+	else if (run->watching && !run->unbraked &&
+		 brake_wants_pause(&run->overhead, limit_ppm))
 		begin(trace, run);
 }

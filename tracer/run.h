@@ -30,7 +30,8 @@ struct run {
 	uint64_t epoch_ns;		/* clock_ns() at the attach */
 	struct overhead overhead;
 	struct brake brake;
-	bool unbraked;			/* it could not be done: not again */
+	bool unbraked;			/* it is not to be used again: a thread would not stop, or memory
+					 * of ours would stay mapped each time */
 	struct probe_stats past;	/* of the images before the last exec; at the end, of all */
 	bool begun;
 	bool unstarted;			/* it stands before the first instruction of its program */

@@ -3,7 +3,7 @@
 --overhead: a target that is stopped for too much of its time is not watched for a while, again and
 again.  On jumps the stops are those of two functions of its own that cannot be jumped from.
 """
-from harness import *
+from storm import *
 
 POOL = ("--alloc", "odd_get", "--free", "odd_put")
 CONFIG = "memtrace.conf"
@@ -148,7 +148,7 @@ def test_who_is_not_harmed():
         end = time.monotonic() + PATIENT_S
         while time.monotonic() < end:
             target.do("leak 1")
-            time.sleep(0.2)
+            time.sleep(0.5)
         report = trace.stop()
         equal((report.run["unwatched"], report.run["overhead"]["pauses"]), ([], 0), "pauses")
         assert report.run["overhead"]["share_ppm"] <= most_ppm, report.run
@@ -171,6 +171,34 @@ def test_the_share():
     equal(overhead["stopped_ns"] * 10**6 // (overhead["stopped_ns"] + overhead["ran_ns"]),
           overhead["share_ppm"], "share")
     target.finish()
+
+
+def test_log():
+    """Says where lines are missing, and why."""
+    target = Toiler()
+    trace = braked(target, "--overhead", "80", "-v", "--log-file", "log")
+    pause(target, trace)
+    target.do("spin")
+    wait_for(trace, AGAIN)
+    target.do("calm")
+    trace.stop()
+    notes = [line.split(None, 2)[2] for line in read("log").splitlines() if "watched" in line]
+    equal(notes, ["nothing is watched: --overhead", "watched again: --overhead"], "notes in the log")
+    target.finish()
+
+
+def test_storm():
+    """In the middle of all that a process can do; -f: children have pauses of their own."""
+    with storm() as target:
+        with unharmed(target.pid, loads=True):
+            trace = Trace(["-p", str(target.pid), "-f", "-v", "--overhead", "1", "-o", "/dev/null"],
+                          json_report=False)
+            trace.wait_attached(target.pid)
+            word = f"overhead: pid {target.pid} is watched again"
+            until(lambda: trace.stderr().count(word) >= 1, "two pauses", 4 * WAIT_S)
+            target.check()
+            trace.stop()
+        target.check()
 
 
 # What ends, or changes, in a pause
@@ -225,6 +253,25 @@ def test_command():
     equal(report.status, 9, "exit status")
     check_pauses(report, 1, open_end=True)
     equal(leaked(report), 3, "blocks")
+
+
+@engines("jump")
+def test_who_waits_in_a_call_for_ever():
+    """What that call needs stays mapped after the first pause; so that is the last one."""
+    target = Toiler()
+    trace = braked(target, "--alloc", "slow_get", "--overhead", "80", "-v")
+    target.do("enter")
+    pause(target, trace)
+    wait_for(trace, "no further pause is tried")
+    target.do("spin")
+    wait_for(trace, AGAIN)
+    target.do("churn")
+    time.sleep(PATIENT_S)
+    target.do("calm", "leak 2")
+    report = trace.stop()
+    overhead = check_pauses(report, 1)
+    equal((leaked(report), overhead["pauses"]), (2, 1), "blocks and pauses")
+    target.finish()
 
 
 # With the switch

@@ -7,6 +7,7 @@
  *     spin        they compute
  *     calm        they wait, as at first
  *     leak N      the first thread leaks so many blocks
+ *     enter       a thread waits for ever in a call of slow_get()
  *     exec, exit N
  *
  * What churns calls odd_get() and odd_put(), which begin with a call: no jump can be put there.
@@ -18,7 +19,7 @@
 enum task { CALM, CHURN, SERVE, SPIN };
 
 static volatile enum task task;
-static volatile int nr_working;
+static volatile int nr_working, entered;
 
 void *odd_get(size_t size);
 void odd_put(void *block);
@@ -88,6 +89,35 @@ static void turn_to(enum task next)
 		usleep(1000);
 }
 
+/* As an allocator whose lock nobody gives back. */
+__attribute__((noinline)) void *slow_get(size_t size)
+{
+	entered = 1;
+	for (;;)
+		pause();
+	return malloc(size);
+}
+
+static void *enter(void *unused)
+{
+	slow_get(40);
+	return unused;
+}
+
+static void begin(void *(*work)(void *))
+{
+	pthread_t thread;
+
+	MUST(pthread_create(&thread, NULL, work, NULL) == 0);
+}
+
+static void enter_and_wait(void)
+{
+	begin(enter);
+	while (!entered)
+		usleep(1000);
+}
+
 static void obey(const char *program, const char *what, const char *word)
 {
 	if (!strcmp(what, "churn"))
@@ -100,6 +130,8 @@ static void obey(const char *program, const char *what, const char *word)
 		turn_to(CALM);
 	else if (!strcmp(what, "leak"))
 		leak(atoi(word));
+	else if (!strcmp(what, "enter"))
+		enter_and_wait();
 	else if (!strcmp(what, "exec"))
 		execl(program, program, NULL);
 	else if (!strcmp(what, "exit"))
@@ -123,10 +155,9 @@ int main(int argc, char **argv)
 {
 	int nr_threads = argc > 1 ? atoi(argv[1]) : 1;
 	char line[64], *word;
-	pthread_t thread;
 
 	while (nr_threads--)
-		MUST(pthread_create(&thread, NULL, toil, NULL) == 0);
+		begin(toil);
 	say("ready %d\n", getpid());
 	while (read_line(line, sizeof(line))) {
 		word = strchr(line, ' ');
