@@ -49,9 +49,10 @@ static bool needs_jump(const struct probe *probe)
 static void do_without_jump(struct probe *probe, int error)
 {
 	probe->no_jump = why_not(error);
-	if (!needs_jump(probe))
+	if (!needs_jump(probe) && probe->told != probe->no_jump)
 		message_info("pid %d: breakpoints instead of jumps: %s", probe->process->pid,
 			     probe->no_jump);
+	probe->told = probe->no_jump;
 }
 
 static void make_jump(struct probe *probe)
@@ -272,10 +273,12 @@ static void leave_alone(struct probe *probe, const struct function *function)
 {
 	char path[256];
 
-	if (!probe->stats.unsampled++)
+	probe->stats.unsampled++;
+	if (!probe->told_unsampled)
 		message_warn("pid %d: %s in %s is not sampled, since an exception may leave it",
 			     probe->process->pid, function->kind->name,
 			     inert(path, sizeof(path), function->module->path));
+	probe->told_unsampled = true;
 }
 
 static void arm_function(struct probe *probe, struct function *function)

@@ -93,6 +93,8 @@ struct probe {
 	struct walk walk;
 	struct jump *jump;		/* NULL: breakpoints only */
 	const char *no_jump;		/* why, if another engine was asked for; or NULL */
+	const char *told;		/* what was told of that last */
+	bool told_unsampled;
 	char reason[320];		/* ... where it is a function's */
 	uint32_t looking_at;		/* request of the loader that probe_look() serves */
 	bool wants_hold;		/* probe_arm() is due */
