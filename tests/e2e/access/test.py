@@ -118,6 +118,44 @@ def test_unprivileged_not_dumpable():
     target.finish()
 
 
+# Files that are not what they were
+
+def changed_file(how, *flags, user=None, options=()):
+    """A counting program whose file is gone, or another one, by the time of the attach: its report
+    and the truth."""
+    need_root()
+    os.chmod(".", 0o777)
+    program = build("count.c", "-pthread", *flags, out=f"changed{len(flags)}")
+    target = Target(program, "2", "200", preexec_fn=user)
+    target.expect("ready")
+    if how == "replaced":
+        build("busy.c", "-pthread", out="other")
+        os.rename("other", program)
+    elif how == "upgraded":
+        build("count.c", "-pthread", "-O3", *flags, out="other")
+        os.rename("other", program)
+    else:
+        os.unlink(program)
+    with unharmed(target.pid):
+        result = trace_at_work(target, *options, preexec_fn=user)
+    target.finish()
+    return result
+
+
+def test_file_of_the_program():
+    for how in ("deleted", "replaced", "upgraded"):
+        for flags in ([], ["-static"]):
+            exact(*changed_file(how, *flags))
+
+
+def test_file_of_the_program_unprivileged():
+    """The mapped file cannot be had: of a static program nothing is known, and that is said."""
+    for how in ("deleted", "replaced", "upgraded"):
+        exact(*changed_file(how, user=unprivileged))
+        report, _ = changed_file(how, "-static", user=unprivileged, options=["--engine", "auto"])
+        equal((report.json["verdict"], report.heap["allocs"]), ("incomplete", 0), "verdict")
+
+
 # Control groups with little memory
 
 @contextlib.contextmanager
