@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sites and the wrong frees of a saved report, with their stacks: the reverse of json.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reader.h"
+
+/* 0: in none. */
+static uint32_t find_module(const struct run_facts *facts, const char *path, uint64_t bias,
+			    uint32_t guess)
+{
+	for (size_t i = 0; path && i < facts->nr_modules; i++) {
+		/* Nearly always that of the frame before. */
+		size_t at = (guess + i) % facts->nr_modules;
+
+		if (facts->modules[at].bias == bias && !strcmp(facts->modules[at].path, path))
+			return (uint32_t)at + 1;
+	}
+	return 0;
+}
+
+static void read_frame(struct reader *reader, const json_t *frame, uint32_t guess,
+		       struct model_frame *out)
+{
+	const char *path = reader_string_or_null(reader, frame, "module");
+	uint64_t pc = reader_address(reader, frame, "pc");
+	uint64_t offset = path ? reader_address(reader, frame, "offset") : pc;
+	uint32_t module = find_module(&reader->saved->facts, path, pc - offset, guess);
+
+	if (path && !module)
+		reader_fail(reader, "module", "no such module at pc - offset");
+	if (pc >> CODE_ADDRESS_BITS)
+		reader_fail(reader, "pc", "no code lies there");
+	*out = (struct model_frame){
+		.code = code_make(module, pc),
+		.function = reader_string_or_null(reader, frame, "function"),
+		.file = reader_string_or_null(reader, frame, "file"),
+		.line = (uint32_t)reader_whole(reader, frame, "line", UINT32_MAX),
+		.inlined = reader_truth(reader, frame, "inlined"),
+	};
+}
+
+/* In `place`, which no conversion is in. */
+static void read_stack(struct reader *reader, const json_t *object, const char *place,
+		       struct model_call *out)
+{
+	const json_t *list = reader_array(reader, object, "stack");
+	size_t nr = json_array_size(list);
+	uint32_t guess = 0;
+
+	if (reader->error)
+		return;
+	out->stack = calloc(nr + 1, sizeof(*out->stack));	/* the model's own */
+	if (!out->stack)
+		reader->error = -ENOMEM;
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		reader_go_to(reader, "%sstack[%zu].", place, i);
+		read_frame(reader, json_array_get(list, i), guess, &out->stack[i]);
+		if (code_module(out->stack[i].code))
+			guess = code_module(out->stack[i].code) - 1;
+	}
+	out->nr_frames = reader->error ? 0 : nr;
+}
+
+static void read_quarters(struct reader *reader, const json_t *site, struct site_quarters *out)
+{
+	const json_t *list = reader_array(reader, site, "quarters");
+
+	if (!json_array_size(list))
+		return;
+	if (json_array_size(list) != 4)
+		reader_fail(reader, "quarters", "there are none, or four");
+	for (size_t i = 0; i < 4 && !reader->error; i++) {
+		out->end_ns[i] = reader_number(reader, json_array_get(list, i), "end_ns");
+		out->bytes[i] = reader_number(reader, json_array_get(list, i), "bytes");
+	}
+}
+
+static void read_counted(struct reader *reader, const json_t *site, struct model_site *out)
+{
+	out->counted = (struct model_counts){ out->allocs, out->frees, out->blocks };
+	if (!reader->saved->facts.sample_bytes)
+		return;
+	reader_errors(reader, site, &out->errors);
+	out->counted.allocs = reader_number(reader, site, "sampled_allocs");
+	out->counted.live_blocks = reader_number(reader, site, "sampled_blocks");
+	if (out->counted.allocs < out->counted.live_blocks)
+		reader_fail(reader, "sampled_allocs", "some of its blocks were never allocated");
+	out->counted.frees = out->counted.allocs - out->counted.live_blocks;
+}
+
+static void read_lifetimes(struct reader *reader, const json_t *site, struct model_site *out)
+{
+	const json_t *lifetime = reader_object(reader, site, "lifetime_ns");
+
+	out->lifetime_min_ns = reader_number(reader, lifetime, "min");
+	out->lifetime_avg_ns = reader_number(reader, lifetime, "avg");
+	out->lifetime_max_ns = reader_number(reader, lifetime, "max");
+}
+
+static void read_site(struct reader *reader, const json_t *site, size_t i, struct model_site *out)
+{
+	struct model *model = &reader->saved->model;
+	char place[READER_PLACE_BYTES / 2];
+
+	reader_go_to(reader, "sites[%zu].", i);
+	out->growing = reader_truth(reader, site, "growing");
+	out->call.function = reader_string(reader, site, "function");
+	out->bytes = reader_number(reader, site, "bytes");
+	out->blocks = reader_number(reader, site, "blocks");
+	out->allocs = reader_number(reader, site, "allocs");
+	out->frees = reader_number(reader, site, "frees");
+	out->peak_bytes = reader_number(reader, site, "peak_bytes");
+	out->first_ns = reader_number(reader, site, "first_ns");
+	out->last_ns = reader_number(reader, site, "last_ns");
+	out->oldest_ns = reader_number(reader, site, "oldest_live_ns");
+	out->newest_ns = reader_number(reader, site, "newest_live_ns");
+	out->oldest_address = reader_address(reader, site, "oldest_address");
+	out->smallest_bytes = reader_number(reader, site, "smallest_bytes");
+	out->largest_bytes = reader_number(reader, site, "largest_bytes");
+	out->call.truncated = reader_truth(reader, site, "truncated");
+	read_lifetimes(reader, site, out);
+	read_quarters(reader, site, &out->quarters);
+	read_counted(reader, site, out);
+	snprintf(place, sizeof(place), "sites[%zu].", i);
+	read_stack(reader, site, place, &out->call);
+	model_count_growing(model, out);
+}
+
+/* What grows is a part of all that is live: the rest of it is a difference. */
+static void check_sums(struct reader *reader)
+{
+	const struct model *model = &reader->saved->model;
+
+	reader_go_to(reader, "heap.");
+	if (model->growing_bytes > model->totals.live_bytes ||
+	    model->growing_blocks > model->totals.live_blocks ||
+	    model->growing_samples > model->counted.live_blocks)
+		reader_fail(reader, "live_bytes", "that is less than what grows");
+}
+
+static void read_sites(struct reader *reader)
+{
+	const json_t *list = reader_array(reader, reader->saved->root, "sites");
+	struct model *model = &reader->saved->model;
+	size_t nr = json_array_size(list);
+
+	if (reader->error)
+		return;
+	model->sites = calloc(nr + 1, sizeof(*model->sites));
+	if (!model->sites)
+		reader->error = -ENOMEM;
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		model->nr_sites = model->nr_named = i + 1;
+		read_site(reader, json_array_get(list, i), i, &model->sites[i]);
+	}
+	check_sums(reader);
+}
+
+/* null: it is not known. */
+static uint64_t read_call(struct reader *reader, const json_t *wrong, const char *key, size_t i,
+			  struct model_call *out)
+{
+	const json_t *call = json_object_get(wrong, key);
+	char place[READER_PLACE_BYTES / 2];
+
+	if (json_is_null(call))
+		return 0;
+	snprintf(place, sizeof(place), "errors[%zu].%s.", i, key);
+	reader_go_to(reader, "%s", place);
+	out->function = reader_string(reader, call, "function");
+	out->truncated = reader_truth(reader, call, "truncated");
+	read_stack(reader, call, place, out);
+	return reader_number(reader, call, "time_ns");
+}
+
+static void read_around(struct reader *reader, const json_t *wrong, struct block *out)
+{
+	const json_t *block = json_object_get(wrong, "block");
+
+	if (json_is_null(block))
+		return;
+	out->address = reader_address(reader, block, "address");
+	out->size = reader_number(reader, block, "size");
+}
+
+/* Only where the functions are the same can it be said whether the threads are. */
+static void read_threads(struct reader *reader, const json_t *wrong, struct wrong_free *out)
+{
+	if (json_is_null(json_object_get(wrong, "same_thread")))
+		out->first.free.function = 1;
+	else
+		out->first.free.tid = !reader_truth(reader, wrong, "same_thread");
+}
+
+static bool is_double(struct reader *reader, const json_t *wrong)
+{
+	const char *kind = reader_string(reader, wrong, "kind");
+
+	if (strcmp(kind, "double-free") && strcmp(kind, "invalid-free"))
+		reader_fail(reader, "kind", "double-free or invalid-free is needed");
+	return !strcmp(kind, "double-free");
+}
+
+static void read_wrong(struct reader *reader, const json_t *wrong, size_t i,
+		       struct model_wrong *out, struct wrong_free *found)
+{
+	uint64_t born_ns;
+
+	reader_go_to(reader, "errors[%zu].", i);
+	out->found = found;
+	out->is_double = is_double(reader, wrong);
+	found->count = reader_number(reader, wrong, "count");
+	found->free.address = reader_address(reader, wrong, "address");
+	found->free.resizes = reader_truth(reader, wrong, "by_resize");
+	found->first.free.resizes = reader_truth(reader, wrong, "first_by_resize");
+	found->first.free.address = out->is_double ? found->free.address : 0;
+	if (!json_is_null(json_object_get(wrong, "size"))) {
+		found->first.site = 1;
+		found->first.size = reader_number(reader, wrong, "size");
+	}
+	read_threads(reader, wrong, found);
+	read_around(reader, wrong, &out->around);
+	found->free.time_ns = read_call(reader, wrong, "free", i, &out->free);
+	found->first.free.time_ns = read_call(reader, wrong, "first_free", i, &out->first);
+	born_ns = read_call(reader, wrong, "allocation", i, &out->alloc);
+	found->first.born_ns = out->around.time_ns = born_ns;
+	*(out->is_double ? &reader->saved->model.nr_double_frees :
+	  &reader->saved->model.nr_invalid_frees) += found->count;
+}
+
+static void read_error_summary(struct reader *reader)
+{
+	const json_t *summary = json_object_get(reader->saved->root, "error_summary");
+	struct model *model = &reader->saved->model;
+
+	model->judges_frees = !json_is_null(summary);
+	reader_go_to(reader, "error_summary.");
+	if (model->judges_frees)
+		model->nr_wrongs_lost = reader_number(reader, summary, "lost");
+}
+
+static void read_wrongs(struct reader *reader)
+{
+	const json_t *list = reader_array(reader, reader->saved->root, "errors");
+	struct model *model = &reader->saved->model;
+	size_t nr = json_array_size(list);
+	struct wrong_free *found = reader_room(reader, nr, sizeof(*found));
+
+	if (reader->error)
+		return;
+	model->wrongs = calloc(nr + 1, sizeof(*model->wrongs));
+	if (!model->wrongs)
+		reader->error = -ENOMEM;
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		model->nr_wrongs = i + 1;
+		read_wrong(reader, json_array_get(list, i), i, &model->wrongs[i], &found[i]);
+	}
+	read_error_summary(reader);
+}
+
+void reader_places(struct reader *reader)
+{
+	reader->place[0] = '\0';
+	read_sites(reader);
+	reader->place[0] = '\0';
+	read_wrongs(reader);
+}
