@@ -19,19 +19,26 @@
 	"{\"pc\":\"0x" pc "\",\"function\":" function ",\"file\":" file ",\"line\":7," \
 	"\"module\":\"/bin/x\",\"offset\":\"0x" offset "\",\"inlined\":" inlined "}"
 
+#define CALL(stack) \
+	"{\"function\":\"free\",\"time_ns\":3,\"stack\":[" stack "],\"truncated\":false}"
+
 /* Sampled, with a gap, a place that grows, and a stack of which some is known. */
 static const char report[] =
 "{\"version\":\"0.1.0\",\"verdict\":\"growing\",\"target\":{\"pid\":42,\"name\":\"x\","
 "\"command\":[\"x\",\"y\"],\"exe\":null,\"launched\":false,\"runtimes\":[\"java\"],\"execs\":0,"
 "\"end\":\"killed\",\"exit\":{\"signal\":9}},"
 "\"run\":{\"engine\":\"jump\",\"sample_bytes\":1024,\"started\":\"2026-11-23T02:10:04Z\","
-"\"duration_ns\":60000000000,\"unwatched\":[{\"from_ns\":1,\"to_ns\":2},"
-"{\"from_ns\":50000000000,\"to_ns\":60000000000}],\"attach_pause_ns\":1,\"detach_pause_ns\":2,"
-"\"stops\":3,\"stopped_ns\":4,\"events\":5,\"dropped\":6,\"lost_events\":6,\"incomplete\":\"so\","
-"\"truncated\":true,\"truncated_stacks\":1,\"unsampled_functions\":1,\"functions\":["
+"\"duration_ns\":60000000000,\"unwatched\":[{\"from_ns\":1,\"to_ns\":2,\"reason\":\"memleak\"},"
+"{\"from_ns\":50000000000,\"to_ns\":60000000000,\"reason\":\"overhead\"},"
+"{\"from_ns\":60000000000,\"to_ns\":null,\"ended_ns\":70000000000,\"reason\":\"overhead\"}],"
+"\"attach_pause_ns\":1,\"detach_pause_ns\":2,\"overhead\":{\"share_ppm\":1,\"stopped_ns\":2,"
+"\"ran_ns\":3,\"limit_ppm\":4,\"pauses\":5,\"paused_ns\":6},"
+"\"stops\":3,\"handled_ns\":4,\"events\":5,\"dropped\":6,\"lost_events\":6,\"incomplete\":\"so\","
+"\"truncated\":true,\"truncated_stacks\":1,\"unsampled_functions\":1,\"free_stacks\":true,"
+"\"functions\":["
 "{\"name\":\"malloc\",\"module\":\"/bin/x\",\"engine\":\"jump\"}]},"
 "\"heap\":{\"allocs\":9,\"frees\":2,\"bytes_allocated\":90,\"live_blocks\":7,\"live_bytes\":70,"
-"\"peak_bytes\":70,\"unknown_frees\":1,\"missed_frees\":0,\"failed_allocs\":1,"
+"\"peak_bytes\":70,\"unknown_frees\":1,\"own_frees\":0,\"missed_frees\":0,\"failed_allocs\":1,"
 "\"unwatched_blocks\":3,\"unwatched_bytes\":30,\"bytes_allocated_error\":1,"
 "\"growing_bytes_error\":2,\"rest_bytes_error\":3,\"sampled_unwatched_blocks\":1,"
 "\"unwatched_bytes_error\":4,\"sampled_blocks\":2,\"sampled_allocs\":3,\"bytes_error\":5,"
@@ -53,7 +60,15 @@ FRAME("1100", "100", "\"known\"", "\"/src/k.c\"", "true") ","
 FRAME("1100", "100", "\"around\"", "\"/src/k.c\"", "false") ","
 FRAME("1105", "105", "\"symbol\"", "null", "false") ","
 "{\"pc\":\"0x7\",\"function\":null,\"file\":null,\"line\":0,\"module\":null,\"offset\":null,"
-"\"inlined\":false}]}],\"errors\":[]}";
+"\"inlined\":false}]}],\"errors\":[{\"kind\":\"double-free\",\"count\":3,\"address\":\"0x10\","
+"\"size\":24,\"by_resize\":true,\"first_by_resize\":false,\"same_thread\":false,\"block\":null,"
+"\"free\":" CALL(FRAME("100b", "b", "null", "null", "false")) ",\"first_free\":" CALL("") ","
+"\"allocation\":" CALL(FRAME("1105", "105", "\"symbol\"", "null", "false")) "},"
+"{\"kind\":\"invalid-free\",\"count\":1,\"address\":\"0x30\",\"size\":null,\"by_resize\":false,"
+"\"first_by_resize\":false,\"same_thread\":null,\"block\":{\"address\":\"0x20\",\"size\":20},"
+"\"free\":" CALL("") ",\"first_free\":null,\"allocation\":" CALL("") "}],"
+"\"error_summary\":{\"errors\":4,\"contexts\":2,\"lost\":1,\"suppressed\":0,"
+"\"suppressed_contexts\":0}}";
 
 static struct saved saved;
 static int symbolizer;
@@ -77,17 +92,21 @@ static void it_is_a_report(void **state)
 	assert_int_equal(check_report(report, strlen(report)), 1);
 	assert_int_equal(read_text(report), 0);
 	assert_int_equal(saved.model.nr_sites, 1);
-	assert_int_equal(saved.model.sites[0].nr_frames, 5);
+	assert_int_equal(saved.model.sites[0].call.nr_frames, 5);
 	assert_int_equal(saved.facts.dropped, 0);
 	assert_int_equal(saved.facts.end_value, 9);
 	assert_int_equal(saved.modules[1].build_id_bytes, 3);
 	assert_int_equal(saved.modules[1].build_id[2], 0xef);
-	assert_int_equal(code_module(saved.model.sites[0].stack[0].code), 2);
+	assert_int_equal(code_module(saved.model.sites[0].call.stack[0].code), 2);
+	assert_int_equal(saved.model.nr_wrongs, 2);
+	assert_int_equal(saved.model.nr_double_frees, 3);
+	assert_int_equal(saved.model.wrongs[0].alloc.nr_frames, 1);
+	assert_int_equal(saved.model.wrongs[1].around.size, 20);
 }
 
 static void assert_function(size_t frame, const char *function)
 {
-	const char *found = saved.model.sites[0].stack[frame].function;
+	const char *found = saved.model.sites[0].call.stack[frame].function;
 
 	if (!function)
 		assert_null(found);
@@ -110,7 +129,7 @@ static void names_are_completed(void **state)
 	assert_function(2, "around");
 	assert_function(3, "inner");	/* it had no file */
 	assert_function(4, NULL);
-	assert_int_equal(saved.model.sites[0].nr_frames, 5);
+	assert_int_equal(saved.model.sites[0].call.nr_frames, 5);
 	assert_false(saved.model.nameless);
 }
 
@@ -121,7 +140,7 @@ static void a_file_that_is_not_known_gives_no_names(void **state)
 	assert_int_equal(names_complete(&saved.model), 0);
 	assert_function(0, NULL);
 	assert_function(3, "symbol");
-	assert_int_equal(saved.model.sites[0].nr_frames, 5);
+	assert_int_equal(saved.model.sites[0].call.nr_frames, 5);
 }
 
 /* With this in place of that. */
@@ -148,7 +167,7 @@ static void what_is_wrong_is_named(void **state)
 	check_wrong("{\"signal\":9}", "null", "target.exit");
 	check_wrong("\"engine\":\"jump\"", "\"engine\":\"\\u001b[2J\"", "run.engine: jump or break");
 	check_wrong("T02:10:04Z", "", "run.started: a time");
-	check_wrong("\"to_ns\":2}", "\"to_ns\":0}", "run.unwatched[0].from_ns: times are out");
+	check_wrong("\"to_ns\":2,", "\"to_ns\":0,", "run.unwatched[0].from_ns: times are out");
 	check_wrong("\"to_ns\":60000000000", "\"to_ns\":60000000001", "run.unwatched[1].");
 	check_wrong("\"lost_events\":6", "\"lost_events\":7", "run.dropped");
 	check_wrong("\"abcdef\"", "\"abcde\"", "modules[1].build_id");
@@ -162,6 +181,9 @@ static void what_is_wrong_is_named(void **state)
 	check_wrong("\"sampled_allocs\":2", "\"sampled_allocs\":0", "sites[0].sampled_allocs");
 	check_wrong(",{\"end_ns\":4,\"bytes\":4}", "", "sites[0].quarters");
 	check_wrong("\"y\"]", "null]", "target.command: strings");
+	check_wrong("\"first_free\":" CALL(""), "\"first_free\":null", "errors[0].first_free: it");
+	check_wrong("\"double-free\"", "\"double\"", "errors[0].kind: double-free");
+	check_wrong("\"lost\":1", "\"lost\":-1", "error_summary.lost: a whole");
 }
 
 static void variants(void **state)

@@ -5,8 +5,8 @@
 
 #include "report.h"
 
-/* Fills in stack and nr_frames of all calls that are to be named, and the model's tables.  A symbolizer that fails
- * only costs the names; -ENOMEM is the only failure. */
+/* Fills in stack and nr_frames of all calls that are to be named, and the model's tables.  A
+ * symbolizer that fails only costs the names; -ENOMEM is the only failure. */
 int names_resolve(struct model *model);
 
 /* The same for stacks that are there, with or without names: those that lack a function or a line

@@ -83,8 +83,8 @@ struct model_wrong {
 	/* The free; the one before it, where it is double; the allocation. */
 	struct model_call free, first, alloc;
 	code_t codes[2];		/* of the frees, where the caller is all that is known */
-	/* Not double: the live block that the pointer lies in; address 0: none is known.  `alloc` is
-	 * its. */
+	/* Not double: the live block that the pointer lies in, of which `alloc` is; address 0: none
+	 * is known. */
 	struct block around;
 };
 
@@ -122,8 +122,8 @@ struct model {
 	struct symbolizer *symbolizer;	/* for source lines; NULL: none */
 };
 
-/* The calls that are to be named: of the first nr_named sites, then of all wrong frees.  Some of the
- * latter are not known, and have no codes. */
+/* The calls that are to be named: of the first nr_named sites, then of all wrong frees.  Some of
+ * the latter are not known, and have no codes. */
 size_t model_nr_calls(const struct model *model);
 struct model_call *model_call_at(const struct model *model, size_t i);
 

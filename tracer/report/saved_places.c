@@ -203,6 +203,20 @@ static bool is_double(struct reader *reader, const json_t *wrong)
 	return !strcmp(kind, "double-free");
 }
 
+/* Those that are told of. */
+static void check_calls(struct reader *reader, size_t i, const struct model_wrong *wrong)
+{
+	static const char needed[] = "it cannot be null here";
+
+	reader_go_to(reader, "errors[%zu].", i);
+	if (!wrong->free.function)
+		reader_fail(reader, "free", needed);
+	if (wrong->is_double && !wrong->first.function)
+		reader_fail(reader, "first_free", needed);
+	if (wrong->around.address && !wrong->alloc.function)
+		reader_fail(reader, "allocation", needed);
+}
+
 static void read_wrong(struct reader *reader, const json_t *wrong, size_t i,
 		       struct model_wrong *out, struct wrong_free *found)
 {
@@ -226,6 +240,7 @@ static void read_wrong(struct reader *reader, const json_t *wrong, size_t i,
 	found->first.free.time_ns = read_call(reader, wrong, "first_free", i, &out->first);
 	born_ns = read_call(reader, wrong, "allocation", i, &out->alloc);
 	found->first.born_ns = out->around.time_ns = born_ns;
+	check_calls(reader, i, out);
 	*(out->is_double ? &reader->saved->model.nr_double_frees :
 	  &reader->saved->model.nr_invalid_frees) += found->count;
 }

@@ -67,8 +67,8 @@ static void put_next_wrong(const struct text *text)
 	      "DOUBLE FREE: one of the two frees is one too many.\n" :
 	      "INVALID FREE: only what an allocation returned may be freed.\n", text->out);
 	if (!text->model->facts->free_stacks)
-		fputs("      Of frees the caller alone is kept: --keep-stacktraces=alloc-and-free keeps"
-		      " their stacks.\n", text->out);
+		fputs("      Of frees the caller alone is kept: --keep-stacktraces=alloc-and-free"
+		      " keeps their stacks.\n", text->out);
 }
 
 static void put_next(const struct text *text)
@@ -82,8 +82,8 @@ static void put_next(const struct text *text)
 	}
 	if (!text->model->nr_sites)
 		return;
-	fprintf(text->out, "%sThe line is where a block was allocated; look after it for the missing"
-		" free.\n", start);
+	fprintf(text->out, "%sThe line is where a block was allocated; look after it for the"
+		" missing free.\n", start);
 	if (text->model->nr_growing)
 		fputs("      GROWING: is there a bound to what keeps these blocks?\n", text->out);
 	put_longer(text);
