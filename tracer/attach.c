@@ -52,29 +52,59 @@ static int await_held(struct trace *trace, struct process *process)
 	return process->ended ? -ESRCH : error;
 }
 
+/* Whether what an exec kept from being seized is to be tried again: after a stop, which may be the
+ * one that the exec waits for. */
+static bool try_again(struct trace *trace, int error, uint64_t began_ns)
+{
+	if (error != -EAGAIN || clock_ns() - began_ns > GIVE_UP_NS)
+		return false;
+	dispatch_next(trace);
+	return true;
+}
+
 /* All that runs in its memory, and goes on running. */
 static int seize_family(struct trace *trace, struct run *run)
 {
-	int error = process_seize(&trace->targets, run->process, NULL);
+	uint64_t began_ns = clock_ns();
+	int error;
 
-	return error ? error : process_seize_strangers(&trace->targets, run->process);
+	do {
+		error = process_seize(&trace->targets, run->process, NULL);
+		if (!error)
+			error = process_seize_strangers(&trace->targets, run->process);
+	} while (try_again(trace, error, began_ns));
+	return error;
+}
+
+/* Those that came since, and are held, too. */
+static int seize_late(struct trace *trace, struct run *run, size_t *added)
+{
+	uint64_t began_ns = clock_ns();
+	int error;
+
+	*added = 0;
+	do {
+		error = process_seize(&trace->targets, run->process, added);
+		if (!error)
+			error = process_seize_guests(&trace->targets, run->process, added);
+	} while (try_again(trace, error, began_ns));
+	return error;
 }
 
 /* Threads made by ones that were not seized yet are found once all the others stand. */
 static int hold_all(struct trace *trace, struct run *run)
 {
-	size_t added = 1;
-	int error = process_seize(&trace->targets, run->process, NULL);
+	size_t added;
+	int error = seize_late(trace, run, &added);
 
 	if (error)
 		return error;
+	added = 1;
 	process_hold(run->process);
 	while (!error && added) {
 		error = await_held(trace, run->process);
 		if (!error)
-			error = process_seize(&trace->targets, run->process, &added);
-		if (!error)
-			error = process_seize_guests(&trace->targets, run->process, &added);
+			error = seize_late(trace, run, &added);
 	}
 	return error;
 }

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include "target/seize.h"
+
 static volatile sig_atomic_t end_requests, ticked;
 
 static const int handled[] = {
@@ -26,6 +28,7 @@ static void on_end(int signal)
 static void on_tick(int signal)
 {
 	ticked = 1;
+	seize_on_tick();
 }
 
 static void on_nudge(int signal)

@@ -9,8 +9,8 @@
 
 #include "process.h"
 
-/* The thread, stopped at the entry or the exit of a system call, is about to run such a file.  False
- * also where that cannot be found out.  An interpreter that a script names is not looked at. */
+/* The thread, stopped at the entry or the exit of a system call, is about to run such a file.
+ * False also where that cannot be found out.  An interpreter that a script names is not looked at. */
 bool exec_gives_rights(const struct thread *thread);
 
 #endif

@@ -53,7 +53,9 @@ static int seize_and_exec(struct targets *targets, pid_t pid, int go, int answer
 	if (error)
 		return error;
 	process->launched = true;
-	error = process_seize(targets, process, NULL);
+	do
+		error = process_seize(targets, process, NULL);
+	while (error == -EAGAIN);
 	if (!error && write(go, "", 1) != 1)
 		error = -errno;
 	if (!error)

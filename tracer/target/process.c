@@ -22,6 +22,7 @@
 #include "../base/clock.h"
 #include "../base/hash.h"
 #include "procfs.h"
+#include "seize.h"
 
 /* Never EXITKILL: the target outlives us. */
 #define SEIZE_OPTIONS                                                                  \
@@ -208,24 +209,24 @@ static bool needs_no_seize(pid_t tid)
 	       procfs_status_number(tid, "TracerPid") == getpid();
 }
 
-/* While another thread execs, the first one is refused as it is dead, and is that thread by the time
- * one looks: only who is refused again and again may not be traced. */
+/* While another thread execs, the first one is refused as it is dead, and is that thread by the
+ * time one looks: only who is refused again and again may not be traced. */
 static int seize(pid_t tid)
 {
-	int error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
+	int error = seize_thread(tid, SEIZE_OPTIONS);
 
 	for (int i = 0; i < SEIZE_TRIES && error == -EPERM; i++) {
 		if (needs_no_seize(tid))
 			return -ESRCH;
 		usleep(1000);
-		error = do_ptrace(PTRACE_SEIZE, tid, 0, SEIZE_OPTIONS);
+		error = seize_thread(tid, SEIZE_OPTIONS);
 	}
 	return error;
 }
 
 /* 0 also for a thread that is gone. */
-static int seize_thread(struct targets *targets, struct process *process, pid_t tid,
-			size_t *added)
+static int seize_as_part(struct targets *targets, struct process *process, pid_t tid,
+			 size_t *added)
 {
 	struct thread *thread;
 	int error = seize(tid);
@@ -259,7 +260,7 @@ static int seize_pass(struct targets *targets, struct process *process, pid_t pi
 		pid_t tid = atoi(entry->d_name);
 
 		if (tid > 0 && !targets_find(targets, tid))
-			error = seize_thread(targets, process, tid, added);
+			error = seize_as_part(targets, process, tid, added);
 		if (!error && pid != process->pid && targets_find(targets, tid))
 			thread_be_guest(targets, targets_find(targets, tid));
 	}
@@ -288,10 +289,10 @@ int process_seize(struct targets *targets, struct process *process, size_t *adde
 	size_t total = 0;
 	int error = seize_all(targets, process, process->pid, &total);
 
+	if (added)
+		*added += total;
 	if (error)
 		return error;
-	if (added)
-		*added = total;
 	if (!process->threads.nr)
 		return -ESRCH;
 	if (!targets_find(targets, process->memory.tid))
@@ -618,8 +619,9 @@ void thread_resume(struct thread *thread, int signal)
 	bool holding = thread->process && thread->process->holding;
 
 	thread->resume_signal = signal;
-	/* A signal is not kept waiting: its handler's first instruction will do as well. */
-	thread->held = holding && !signal;
+	/* A signal is not kept waiting: its handler's first instruction will do as well.  Nor is an
+	 * end, which an exec may wait for. */
+	thread->held = holding && !signal && !thread->exiting;
 	if (thread->held)
 		return;
 	if (holding)

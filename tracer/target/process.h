@@ -110,7 +110,8 @@ int process_create(struct targets *targets, pid_t pid, struct process **out);
 void process_destroy(struct targets *targets, struct process *process);
 
 /* Seizes all threads; they go on running.  May be called again to find threads that came
- * meanwhile.  *added (may be NULL) counts the new ones. */
+ * meanwhile.  *added (may be NULL) grows by the new ones.  -EAGAIN, here and below: an exec is
+ * under way that may wait for us; handle stops, and call it again. */
 int process_seize(struct targets *targets, struct process *process, size_t *added);
 
 /* Seizes what was made by vfork or clone(CLONE_VM) before we came and still runs in this memory.

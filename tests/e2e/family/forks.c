@@ -5,6 +5,7 @@
  *   prefork    a server whose eight workers end and are replaced
  *   daemon     forks twice, and its first two processes end; the third speaks
  *   execs      becomes itself ROUNDS times, out of any of five threads that all allocate
+ *   crowd      likewise, out of one of 80 threads that wait
  */
 #include <pthread.h>
 #include <sys/wait.h>
@@ -112,6 +113,8 @@ static void daemonize(void)
 	allocate(rounds);
 }
 
+#define CROWD 80
+
 static char **self;
 static volatile int all_there;
 
@@ -124,7 +127,7 @@ static void *become(void *unused)
 		usleep(100);
 	allocate(30);
 	snprintf(left, sizeof(left), "%d", rounds - 1);
-	execl(self[0], self[0], "execs", left, "again", NULL);
+	execl(self[0], self[0], self[1], left, "again", NULL);
 	_exit(119);
 	return unused;
 }
@@ -151,6 +154,26 @@ static void execs(void)
 	goes_on(NULL);
 }
 
+static void *waits(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+static void crowd(void)
+{
+	pthread_t thread;
+
+	if (rounds == 0)
+		return;
+	for (int i = 0; i < CROWD; i++)
+		MUST(pthread_create(&thread, NULL, i == CROWD / 2 ? become : waits, NULL) == 0);
+	usleep(rounds % 20 * 1000);
+	all_there = 1;
+	waits(NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *way = argv[1];
@@ -166,6 +189,8 @@ int main(int argc, char **argv)
 		prefork();
 	else if (strcmp(way, "daemon") == 0)
 		daemonize();
+	else if (strcmp(way, "crowd") == 0)
+		crowd();
 	else
 		execs();
 	stage("done");

@@ -173,17 +173,17 @@ def check_forks(way, rounds, *options):
     target.finish()
 
 
-def check_cycles(way, rounds, *options):
+def check_cycles(way, rounds, *options, cycles=CYCLES):
     """Attached to and let go of while it is at it."""
     target = forks(way, rounds)
     target.go()
     with unharmed(target.pid, loads=True):
-        for i in range(CYCLES):
+        for i in range(cycles):
             report = Trace(["-p", str(target.pid), "-q", "-d", f"0.{i % 3}3", *options],
                            json_report=False).wait(WAIT_S)
             # An exec may come between the look at the program and the hold.
-            assert report.status == 0 or way == "execs" and str(target.pid) in report.stderr, \
-                report.stderr
+            may_come_too_late = way in ("execs", "crowd") and str(target.pid) in report.stderr
+            assert report.status == 0 or may_come_too_late, report.stderr
         target.expect("done", 2 * WAIT_S)
     target.finish()
 
@@ -218,10 +218,15 @@ def test_execs_followed():
     check_cycles("execs", 150, "-f")
 
 
+def test_exec_out_of_a_crowd():
+    """It waits for all of them to end, and so may who seizes them."""
+    check_cycles("crowd", 400, cycles=25)
+
+
 def check_daemon(*options):
     target = forks("daemon", 2000)
-    trace = Trace(["-p", str(target.pid), "-q", *options], json_report=False)
-    until(lambda: not untraced(target.pid), "attached")
+    trace = Trace(["-p", str(target.pid), *options], json_report=False)
+    trace.wait_attached(target.pid)
     target.go()
     daemon = int(target.expect("daemon").split()[1])
     equal(target.process.wait(WAIT_S), 0, "end of the first process")
