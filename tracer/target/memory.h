@@ -2,7 +2,7 @@
 /*
  * The target's memory.  Reads go by process_vm_readv where that is allowed and by
  * /proc/PID/mem otherwise; writes go by /proc/PID/mem, opened once: the descriptor keeps
- * working when the target becomes non-dumpable (tracing-notes 1.10).
+ * working when the target becomes non-dumpable.
  *
  * Every write keeps the original bytes, so that one call undoes them all, in this process or
  * in a copy of it that fork has made.

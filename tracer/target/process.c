@@ -1,40 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Threads seized, stopped, held and let go.  Every ptrace call goes through one wrapper that
- * turns errno into a result.
- */
-#include "process.h"
+/* The records of processes and threads; threads held and let go, and looked at while they stand. */
+#include "process_parts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/kcmp.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../base/array.h"
 #include "../base/clock.h"
 #include "../base/hash.h"
 #include "procfs.h"
-#include "seize.h"
-
-/* Never EXITKILL: the target outlives us. */
-#define SEIZE_OPTIONS                                                                  \
-	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |              \
-	 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESYSGOOD)
-
-#define SEIZE_TRIES 5
-
-static int do_ptrace(int request, pid_t tid, unsigned long address, unsigned long data)
-{
-	return ptrace(request, tid, address, data) ? -errno : 0;
-}
 
 void targets_init(struct targets *targets)
 {
@@ -73,7 +51,7 @@ struct thread *targets_unclaimed(struct targets *targets)
 	return NULL;
 }
 
-static struct thread *thread_create(struct targets *targets, pid_t tid)
+struct thread *thread_create(struct targets *targets, pid_t tid)
 {
 	struct thread *thread = calloc(1, sizeof(*thread));
 
@@ -86,7 +64,7 @@ static struct thread *thread_create(struct targets *targets, pid_t tid)
 	return thread;
 }
 
-static int join(struct process *process, struct thread *thread)
+int thread_join(struct process *process, struct thread *thread)
 {
 	if (ARRAY_GROW(&process->threads))
 		return -ENOMEM;
@@ -158,7 +136,7 @@ void thread_move(struct thread *thread, struct process *process)
 	free(thread->calls); /* they name functions of the memory that it leaves */
 	thread->calls = NULL;
 	/* A process just made has room for its first thread. */
-	(void)join(process, thread);
+	(void)thread_join(process, thread);
 }
 
 void process_forget_others(struct targets *targets, struct process *process, pid_t tid)
@@ -199,191 +177,6 @@ void process_destroy(struct targets *targets, struct process *process)
 	free(process);
 }
 
-/* SEIZE answers EPERM also for a thread that is about to be reaped, and for one that the
- * kernel has seized for us since its creator was; that one's first stop will tell of it. */
-static bool needs_no_seize(pid_t tid)
-{
-	char state = procfs_state(tid, tid);
-
-	return !state || state == 'Z' || state == 'X' ||
-	       procfs_status_number(tid, "TracerPid") == getpid();
-}
-
-/* While another thread execs, the first one is refused as it is dead, and is that thread by the
- * time one looks: only who is refused again and again may not be traced. */
-static int seize(pid_t tid)
-{
-	int error = seize_thread(tid, SEIZE_OPTIONS);
-
-	for (int i = 0; i < SEIZE_TRIES && error == -EPERM; i++) {
-		if (needs_no_seize(tid))
-			return -ESRCH;
-		usleep(1000);
-		error = seize_thread(tid, SEIZE_OPTIONS);
-	}
-	return error;
-}
-
-/* 0 also for a thread that is gone. */
-static int seize_as_part(struct targets *targets, struct process *process, pid_t tid,
-			 size_t *added)
-{
-	struct thread *thread;
-	int error = seize(tid);
-
-	if (error == -ESRCH)
-		return 0;
-	if (error)
-		return error;
-	thread = thread_create(targets, tid);
-	if (!thread || join(process, thread))
-		return -ENOMEM;
-	++*added;
-	if (process->holding)
-		(void)do_ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-	return 0;
-}
-
-/* Those of a process that are not known yet; of any but the target's own they are guests. */
-static int seize_pass(struct targets *targets, struct process *process, pid_t pid, size_t *added)
-{
-	char path[64];
-	struct dirent *entry;
-	int error = 0;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	if (!tasks)
-		return -errno;
-	while (!error && (entry = readdir(tasks))) {
-		pid_t tid = atoi(entry->d_name);
-
-		if (tid > 0 && !targets_find(targets, tid))
-			error = seize_as_part(targets, process, tid, added);
-		if (!error && pid != process->pid && targets_find(targets, tid))
-			thread_be_guest(targets, targets_find(targets, tid));
-	}
-	closedir(tasks);
-	return error;
-}
-
-/* A thread made by one that was not seized yet is in no event: look until two passes in a row
- * find nothing. */
-static int seize_all(struct targets *targets, struct process *process, pid_t pid, size_t *added)
-{
-	int quiet_passes = 0, error = 0;
-	size_t found;
-
-	while (!error && quiet_passes < 2) {
-		found = 0;
-		error = seize_pass(targets, process, pid, &found);
-		quiet_passes = found ? 0 : quiet_passes + 1;
-		*added += found;
-	}
-	return error;
-}
-
-int process_seize(struct targets *targets, struct process *process, size_t *added)
-{
-	size_t total = 0;
-	int error = seize_all(targets, process, process->pid, &total);
-
-	if (added)
-		*added += total;
-	if (error)
-		return error;
-	if (!process->threads.nr)
-		return -ESRCH;
-	if (!targets_find(targets, process->memory.tid))
-		process->memory.tid = process->threads.items[0]->tid;
-	return 0;
-}
-
-void targets_put_back(struct targets *targets, pid_t tid, int status)
-{
-	targets->queue_first = (targets->queue_first + TARGETS_QUEUE - 1) % TARGETS_QUEUE;
-	targets->queue[targets->queue_first].tid = tid;
-	targets->queue[targets->queue_first].status = status;
-	targets->queue_nr++;
-}
-
-int process_shares_memory(pid_t a, pid_t b)
-{
-	long order = syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0);
-
-	return order < 0 ? -errno : order == 0;
-}
-
-/* Does nothing to one that does not share the memory, or is known already. */
-static int seize_guest(struct targets *targets, struct process *process, pid_t pid, size_t *added)
-{
-	int error;
-
-	if (pid == process->pid || targets_find(targets, pid) ||
-	    process_shares_memory(process->memory.tid, pid) != 1)
-		return 0;
-	error = seize_all(targets, process, pid, added);
-	return error == -ENOENT ? 0 : error; /* it has ended */
-}
-
-static int seize_children(struct targets *targets, struct process *process, pid_t parent,
-			  size_t *added)
-{
-	char path[64];
-	FILE *children;
-	pid_t child;
-	int error = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
-	children = fopen(path, "re");
-	while (children && !error && fscanf(children, "%d", &child) == 1)
-		error = seize_guest(targets, process, child, added);
-	if (children)
-		fclose(children);
-	return error;
-}
-
-int process_seize_guests(struct targets *targets, struct process *process, size_t *added)
-{
-	int error = 0;
-
-	/* The array grows by those that are found: a guest may wait for one of its own. */
-	for (size_t i = 0; !error && i < process->threads.nr; i++)
-		error = seize_children(targets, process, process->threads.items[i]->tid, added);
-	return error;
-}
-
-static int seize_strangers_pass(struct targets *targets, struct process *process, size_t *added)
-{
-	struct dirent *entry;
-	int error = 0;
-	DIR *processes = opendir("/proc");
-
-	if (!processes)
-		return -errno;
-	while (!error && (entry = readdir(processes))) {
-		pid_t pid = atoi(entry->d_name);
-
-		if (pid > 0)
-			error = seize_guest(targets, process, pid, added);
-	}
-	closedir(processes);
-	return error;
-}
-
-int process_seize_strangers(struct targets *targets, struct process *process)
-{
-	size_t found = 1;
-	int error = 0;
-
-	while (!error && found) {
-		found = 0;
-		error = seize_strangers_pass(targets, process, &found);
-	}
-	return error;
-}
-
 void targets_note_claimed(struct targets *targets, pid_t tid)
 {
 	targets->gone[targets->nr_gone++ % TARGETS_GONE] = tid;
@@ -411,7 +204,7 @@ int process_claim(struct targets *targets, struct process *process, pid_t tid,
 		thread = thread_create(targets, tid);
 	else if (thread->process)
 		return -EEXIST;
-	if (!thread || join(process, thread))
+	if (!thread || thread_join(process, thread))
 		return -ENOMEM;
 	*out = thread;
 	if (!thread->first_status)
@@ -420,226 +213,6 @@ int process_claim(struct targets *targets, struct process *process, pid_t tid,
 	targets_put_back(targets, tid, thread->first_status);
 	thread->first_status = 0;
 	return 0;
-}
-
-static bool queue_put(struct targets *targets, pid_t tid, int status)
-{
-	unsigned last = (targets->queue_first + targets->queue_nr) % TARGETS_QUEUE;
-
-	targets->queue[last].tid = tid;
-	targets->queue[last].status = status;
-	/* The other half is for targets_put_back(). */
-	return ++targets->queue_nr < TARGETS_QUEUE / 2;
-}
-
-/* Of a child that is not traced, as the symbolizer: left there it would hide all that follow. */
-static bool drop_stop(const siginfo_t *info)
-{
-	int status;
-
-	return info->si_code == CLD_STOPPED &&
-	       waitpid(info->si_pid, &status, WUNTRACED | WNOHANG | __WALL) > 0;
-}
-
-static bool look(siginfo_t *info, int flags)
-{
-	do {
-		info->si_pid = 0;
-		if (waitid(P_ALL, 0, info, WEXITED | WSTOPPED | WNOWAIT | __WALL | flags))
-			return false;
-	} while (info->si_pid && drop_stop(info));
-	return info->si_pid;
-}
-
-/* A signal is about to be delivered to a thread that we know. */
-static bool is_delivery(struct targets *targets, const siginfo_t *info)
-{
-	return info->si_code == CLD_TRAPPED && info->si_status != SIGTRAP &&
-	       info->si_status <= 64 && targets_find(targets, info->si_pid);
-}
-
-/*
- * Waits for one status, then takes all others that are ready.
- *
- * A signal that is about to be delivered is lost if the tracer is killed once it has taken that
- * stop: wait4() clears what the kernel would go on with (kernel/exit.c, wait_task_stopped()).
- * So such a stop is looked at, answered, and never taken; but not twice of one thread while
- * others may be waiting behind it.
- */
-static void queue_fill(struct targets *targets)
-{
-	siginfo_t info;
-	int status;
-
-	if (!look(&info, WNOHANG)) {
-		targets->peeked = 0;
-		if (!look(&info, 0))
-			return;
-	}
-	targets->queue_ns = clock_ns();
-	do {
-		if (is_delivery(targets, &info) && info.si_pid != targets->peeked) {
-			if (targets->queue_nr)
-				return;
-			targets->peeked = info.si_pid;
-			queue_put(targets, info.si_pid, info.si_status << 8 | 0x7f);
-			return;
-		}
-		targets->peeked = 0;
-		if (waitpid(info.si_pid, &status, __WALL | WNOHANG) <= 0)
-			return;
-	} while (queue_put(targets, info.si_pid, status) && targets->nr_threads > 1 &&
-		 look(&info, WNOHANG));
-}
-
-/* A thread that nobody has told of yet waits for its creator's event. */
-static void park_unknown(struct targets *targets, pid_t tid, int status)
-{
-	struct thread *thread;
-
-	if (!WIFSTOPPED(status)) {
-		targets_note_claimed(targets, tid);
-		return;
-	}
-	thread = thread_create(targets, tid);
-	if (!thread)
-		return;
-	thread->stopped = true;
-	thread->first_status = status;
-	thread->stray_since_ns = clock_ns();
-}
-
-/* False: the thread has been killed since, and stands in its end, whose message is the exit status
- * of the process. */
-static bool read_message(const struct thread *thread, int status, unsigned long *out)
-{
-	siginfo_t info;
-
-	return !do_ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, (unsigned long)out) &&
-	       !do_ptrace(PTRACE_GETSIGINFO, thread->tid, 0, (unsigned long)&info) &&
-	       info.si_code == status >> 8;
-}
-
-static bool has_message(enum stop_kind kind)
-{
-	return kind == STOP_CLONE || kind == STOP_FORK || kind == STOP_VFORK || kind == STOP_EXEC;
-}
-
-/* A thread that waits in a system call has nothing to lose by our INTERRUPT. */
-static bool loses_time(const struct thread *thread)
-{
-	arch_regs regs;
-
-	return thread->stopped_by != STOP_EVENT ||
-	       (!thread_get_regs(thread, &regs) && !arch_is_in_call(&regs));
-}
-
-/* It may have been let go, and stopped again, since the queue was filled. */
-static void begin_stop(struct thread *thread, uint64_t queue_ns)
-{
-	uint64_t now_ns = queue_ns > thread->resumed_ns ? queue_ns : thread->resumed_ns;
-
-	thread->stopped_ns = loses_time(thread) ? now_ns : 0;
-	thread->measured = thread->to_be_measured && thread->stopped_by == STOP_TRAP;
-	thread->to_be_measured = false;
-	if (!thread->measured)
-		return;
-	thread->last_switch.took_ns = now_ns - thread->resumed_ns;
-	thread->last_switch.cpu_ns = procfs_cpu_ns(thread->tid, thread->tid) -
-				     thread->last_switch.cpu_ns;
-}
-
-/* Before it is let go: it may have a turn before that call returns to us. */
-static void end_stop(struct thread *thread)
-{
-	if (thread->to_be_measured)
-		thread->last_switch.cpu_ns = procfs_cpu_ns(thread->tid, thread->tid);
-	thread->measured = false;
-	thread->resumed_ns = clock_ns();
-	if (thread->process && thread->stopped_ns)
-		standstill_add_stop(&thread->process->standstill,
-				    thread->resumed_ns - thread->stopped_ns);
-	thread->stopped_ns = 0;
-}
-
-void thread_measure_switch(struct thread *thread)
-{
-	thread->to_be_measured = true;
-}
-
-void thread_switch_measured(struct thread *thread)
-{
-	if (thread->measured && thread->process)
-		standstill_add_switch(&thread->process->standstill, &thread->last_switch,
-				      thread->stopped_ns);
-	thread->measured = false;
-}
-
-static void describe(struct thread *thread, int status, uint64_t queue_ns, struct stop *out)
-{
-	out->thread = thread;
-	out->kind = stop_decode(status, &out->value);
-	thread->stopped = WIFSTOPPED(status);
-	if (has_message(out->kind) && !read_message(thread, status, &out->message))
-		*out = (struct stop){ .kind = STOP_NONE }; /* its end will be told, too */
-	thread->stopped_by = out->kind;
-	thread->group_stopped = out->kind == STOP_GROUP;
-	if (thread->stopped)
-		begin_stop(thread, queue_ns);
-}
-
-void targets_next(struct targets *targets, struct stop *out)
-{
-	struct thread *thread;
-	pid_t tid;
-	int status;
-
-	*out = (struct stop){ .kind = targets->nr_threads ? STOP_NONE : STOP_NOBODY };
-	if (!targets->nr_threads)
-		return;
-	if (!targets->queue_nr)
-		queue_fill(targets);
-	if (!targets->queue_nr)
-		return;
-	tid = targets->queue[targets->queue_first].tid;
-	status = targets->queue[targets->queue_first].status;
-	targets->queue_first = (targets->queue_first + 1) % TARGETS_QUEUE;
-	targets->queue_nr--;
-	thread = targets_find(targets, tid);
-	if (!thread)
-		park_unknown(targets, tid, status);
-	else if (!thread->process)
-		thread->first_status = status;
-	else
-		describe(thread, status, targets->queue_ns, out);
-}
-
-void thread_resume(struct thread *thread, int signal)
-{
-	bool holding = thread->process && thread->process->holding;
-
-	thread->resume_signal = signal;
-	/* A signal is not kept waiting: its handler's first instruction will do as well.  Nor is an
-	 * end, which an exec may wait for. */
-	thread->held = holding && !signal && !thread->exiting;
-	if (thread->held)
-		return;
-	if (holding)
-		(void)do_ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
-	thread_push_on(thread);
-}
-
-void thread_push_on(struct thread *thread)
-{
-	int request = thread->group_stopped ? PTRACE_LISTEN
-		      : thread->calls_watched ? PTRACE_SYSCALL : PTRACE_CONT;
-
-	end_stop(thread);
-	thread->held = false;
-	thread->stopped = false;
-	/* ESRCH: killed meanwhile, which waitpid will tell. */
-	(void)do_ptrace(request, thread->tid, 0,
-			thread->group_stopped ? 0 : (unsigned long)thread->resume_signal);
 }
 
 void thread_detach(struct targets *targets, struct thread *thread, int signal)

@@ -149,7 +149,7 @@ void thread_push_on(struct thread *thread);
 void thread_detach(struct targets *targets, struct thread *thread, int signal);
 void thread_forget(struct targets *targets, struct thread *thread);
 /* In a stop of our INTERRUPT: where that made a system call return EINTR, and no signal does,
- * it begins anew (tracing-notes 1.9). */
+ * it begins anew. */
 void thread_restart_call(const struct thread *thread);
 /* It is about to exit: it will not run user code again, nor serve as a way to the memory. */
 void thread_exiting(struct thread *thread);
