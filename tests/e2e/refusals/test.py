@@ -72,9 +72,14 @@ def test_none():
     refused_pid(2 ** 31 - 1, "no such process")
 
 
+def is_kernel_thread(pid):
+    with contextlib.suppress(OSError):
+        return int(read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[6]) & 0x200000
+    return False
+
+
 def test_kernel_thread():
-    threads = [pid for pid in os.listdir("/proc") if pid.isdigit() and
-               int(read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[6]) & 0x200000]
+    threads = [pid for pid in os.listdir("/proc") if pid.isdigit() and is_kernel_thread(pid)]
     if not threads:
         raise Skip("no kernel thread can be seen from here")
     refused_pid(threads[0], f"(pid {threads[0]}) is a kernel thread")
