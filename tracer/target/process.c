@@ -22,8 +22,12 @@ void targets_init(struct targets *targets)
 
 void targets_deinit(struct targets *targets)
 {
+	struct thread *stray;
+
 	while (targets->processes.nr)
 		process_destroy(targets, targets->processes.items[0]);
+	while ((stray = targets_unclaimed(targets)))
+		thread_forget(targets, stray);
 	free(targets->processes.items);
 	targets_init(targets);
 }
