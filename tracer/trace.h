@@ -2,10 +2,10 @@
 /*
  * One invocation of memtrace from the first attach to the last detach: the event loop.
  *
- *     trace_create -> trace_start -> trace_loop -> (reports) -> trace_destroy
+ *     trace_init -> trace_start -> trace_loop -> (reports) -> trace_deinit
  *
  * One thread, which owns every ptrace.  Functions return 0 or -errno and have told the user
- * what went wrong.  Whatever happens, trace_end() leaves every target as it was found.
+ * what went wrong.  Whatever happens, trace_loop() leaves every target as it was found.
  */
 #ifndef MEMTRACE_TRACE_H
 #define MEMTRACE_TRACE_H
