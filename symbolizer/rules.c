@@ -44,7 +44,7 @@ static int find_rule(struct builder *builder, const struct rule *rule)
 	for (; builder->slots[at]; at = (at + 1) % NR_SLOTS)
 		if (!memcmp(&builder->table.items[builder->slots[at] - 1], rule, sizeof(*rule)))
 			return builder->slots[at] - 1;
-	if (builder->table.nr > RULES_INDEX)
+	if (builder->table.nr == RULES_INDEX)
 		return -ENOSPC;
 	if (ARRAY_GROW(&builder->table))
 		return -ENOMEM;

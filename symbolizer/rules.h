@@ -11,7 +11,7 @@
  *     +--------------------+  no two equal
  *     | uint16_t indexes[] |  nr_rows: index into table, RULES_FUNCTION set where an FDE begins
  *     +--------------------+  (padded to 4 bytes)
- *     | struct rule table[]|  nr_rules, no two equal
+ *     | struct rule table[]|  nr_rules, at most RULES_INDEX; no two equal
  *     +--------------------+
  *
  * A row holds up to the next one; where no FDE covers the code there is a row of kind
@@ -97,7 +97,7 @@ static inline size_t rules_bytes(uint32_t nr_rows, uint32_t nr_rules)
 static inline bool rules_valid(const struct rules *rules, size_t bytes)
 {
 	return bytes >= sizeof(*rules) && rules->magic == RULES_MAGIC &&
-	       rules->nr_rules <= RULES_INDEX + 1 &&
+	       rules->nr_rules <= RULES_INDEX &&
 	       rules_bytes(rules->nr_rows, rules->nr_rules) <= bytes;
 }
 

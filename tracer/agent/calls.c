@@ -24,14 +24,14 @@ static uint32_t find(const struct agent_thread *thread, taddr_t sp)
 	return nr;
 }
 
-/* At the frame of a stub. */
-static bool is_in_stub(struct agent_walk *walk)
+/* sp: of the frame of a stub. */
+static bool is_in_stub(struct agent_walk *walk, taddr_t sp)
 {
 	uint32_t nr;
 
 	if (!walk->thread)
 		return true;
-	nr = find(walk->thread, walk->frame.sp + AGENT_WRAP_BYTES);
+	nr = find(walk->thread, sp + AGENT_WRAP_BYTES);
 	if (nr)
 		walk->thread->nr_calls = nr;
 	return nr;
@@ -62,11 +62,11 @@ static bool is_nested_by_words(const struct agent_walk *walk)
 }
 
 /* The walk has ended without a stub and without a signal. */
-static bool is_nested_at_end(struct agent_walk *walk)
+static bool is_nested_at_end(struct agent_walk *walk, const struct step_frame *last)
 {
 	if (!walk->thread)
 		return false;
-	if (walk->frame.pc && walk->end != WALK_OUTERMOST)
+	if (last->pc && walk->end != WALK_OUTERMOST)
 		return is_nested_by_words(walk);
 	walk->thread->nr_calls = 0;
 	return false;
@@ -84,20 +84,22 @@ static void drop_equal(struct agent_thread *thread, taddr_t sp)
 bool agent_calls_nested_slow(struct agent_thread *thread, taddr_t sp, taddr_t fp)
 {
 	struct agent_walk walk;
+	struct step_frame frame;
 
 	drop_equal(thread, sp);
-	if (!agent_walk_open(&walk, thread, sp, fp))
+	if (!agent_walk_open(&walk, thread, sp, fp, &frame))
 		return false;
-	for (uint32_t i = 0; walk.frame.pc && i < AGENT_FRAMES * 8; i++) {
-		agent_walk_look(&walk);
-		if (walk.code.rule->kind == RULE_SIGNAL)
+	for (uint32_t i = 0; frame.pc && i < AGENT_FRAMES * 8; i++) {
+		struct agent_code code = agent_walk_look(&walk, &frame);
+
+		if (code.rule.kind == RULE_SIGNAL)
 			return false;
-		if (walk.code.module == AGENT_MODULE && is_in_stub(&walk))
+		if (code.module == AGENT_MODULE && is_in_stub(&walk, frame.sp))
 			return true;
-		if (!agent_walk_next(&walk))
+		if (!agent_walk_next(&walk, &frame, &code))
 			break;
 	}
-	return is_nested_at_end(&walk);
+	return is_nested_at_end(&walk, &frame);
 }
 
 /*

@@ -4,8 +4,6 @@
 
 #define RENEWING (1ull << 32)		/* in a cache's first word: somebody empties it */
 
-const struct rule agent_rule_none = { .kind = RULE_NONE };
-
 bool agent_codes_renew(uint64_t *cache, uint32_t generation)
 {
 	uint64_t old = agent_load(&cache[0]);
@@ -20,47 +18,90 @@ bool agent_codes_renew(uint64_t *cache, uint32_t generation)
 	return agent_swap(&cache[0], RENEWING | generation, (uint64_t)generation);
 }
 
-/* Packed as in an entry; for a table larger than that AGENT_CODE_RULES, with the rule itself. */
-static uint32_t rule_of(const struct unwind_range *range, taddr_t place, struct agent_code *code)
+/* 0: it does not fit. */
+static uint32_t pack(const struct rule *rule)
 {
-	uint32_t row, rule;
+	uint32_t by_rbp = rule->cfa_register == RULE_RBP ? AGENT_CODE_BY_RBP : 0;
+	uint32_t cfa = (uint32_t)rule->cfa_offset / 8, rbp = -(uint32_t)rule->rbp_offset / 8;
+	uint32_t packed = AGENT_CODE_PACKED | by_rbp | cfa << 6;
+	bool is_packable = rule->kind == RULE_CFA && cfa <= AGENT_CODE_CFA_MAX &&
+			   !(rule->cfa_offset & 7);
+
+	if (is_packable && rule->rbp_saved == RULE_UNSAVED)
+		return packed;
+	if (is_packable && rule->rbp_saved == RULE_SAVED_AT_CFA && rbp && !(rule->rbp_offset & 7) &&
+	    rbp <= AGENT_CODE_RBP_MAX)
+		return packed | rbp;
+	return 0;
+}
+
+/* As an entry has it; with the rule itself. */
+static uint32_t rule_of(const struct unwind_range *range, taddr_t place, struct rule *rule)
+{
+	uint32_t row, number, packed;
 
 	if (!lookup_row(range, place, &row))
 		return AGENT_CODE_NONE;
-	rule = lookup_rule_index(range->rules, row);
-	if (rule >= range->rules->nr_rules)
+	number = lookup_rule_index(range->rules, row);
+	if (number >= range->rules->nr_rules)
 		return AGENT_CODE_NONE;
-	code->rule = &rules_table(range->rules)[rule];
-	return rule < AGENT_CODE_RULES ? rule : AGENT_CODE_RULES;
+	*rule = rules_table(range->rules)[number];
+	packed = pack(rule);
+	return packed ? packed : number;
 }
 
 static void keep(const struct agent_codes *codes, taddr_t place, uint64_t range, uint32_t rule)
 {
 	uint32_t generation = codes->map->generation, index = agent_code_index(place);
-	uint64_t entry = agent_code_tag(place, generation) | range << 12 | rule;
+	uint64_t entry = agent_code_tag(place, generation) << AGENT_CODE_TAG_SHIFT |
+			 range << AGENT_CODE_RANGE_SHIFT | rule;
 
-	if (!codes->cache || !index || !agent_code_fits(place) || rule == AGENT_CODE_RULES)
+	if (!codes->cache || !index || !agent_code_fits(place))
 		return;
 	__atomic_store_n(&codes->cache[index], entry, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&codes->cache[0], __ATOMIC_SEQ_CST) != generation)
 		agent_swap(&codes->cache[index], entry, 0);
 }
 
-__attribute__((noinline))
-struct agent_code agent_code_search(const struct agent_codes *codes, taddr_t place)
+/* Without the cache, into which it puts the answer. */
+static struct agent_code search(const struct agent_codes *codes, taddr_t place)
 {
 	const struct agent_map *map = codes->map;
 	const struct unwind_range *range = lookup_range(map->ranges, map->nr, place);
-	struct agent_code code = { .rule = &agent_rule_none, .is_code = range };
+	struct agent_code code = { .rule.kind = RULE_NONE, .is_code = range };
 	uint64_t number = AGENT_CODE_RANGES;
 	uint32_t rule = AGENT_CODE_NONE;
 
 	if (range) {
 		number = (uint64_t)(range - map->ranges);
 		code.module = range->module;
-		rule = rule_of(range, place, &code);
+		rule = rule_of(range, place, &code.rule);
 	}
 	if (number < AGENT_CODE_RANGES || !range)
 		keep(codes, place, number, rule);
 	return code;
+}
+
+static struct agent_code code_of(const struct agent_map *map, uint64_t entry)
+{
+	uint32_t range = agent_code_range(entry), rule = entry & RULES_INDEX;
+	struct agent_code code = { .rule.kind = RULE_NONE };
+
+	if (range == AGENT_CODE_RANGES)
+		return code;
+	code.is_code = true;
+	code.module = map->ranges[range].module;
+	if (rule != AGENT_CODE_NONE)
+		code.rule = rules_table(map->ranges[range].rules)[rule];
+	return code;
+}
+
+struct agent_code agent_code_at(const struct agent_codes *codes, taddr_t place)
+{
+	uint64_t entry = agent_code_entry(codes, place);
+
+	if (AGENT_UNLIKELY(!entry))
+		return search(codes, place);
+	return entry & AGENT_CODE_PACKED ? agent_code_unpack(codes->map, entry) :
+					   code_of(codes->map, entry);
 }

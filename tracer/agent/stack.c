@@ -41,11 +41,11 @@ static struct agent_frame *fresh_at(const struct search *search, uint32_t i)
 	return search->fresh - 1 - i;
 }
 
-static void note(struct search *search)
+static inline __attribute__((always_inline)) void note(struct search *search,
+						       const struct step_frame *frame,
+						       const struct agent_code *code)
 {
-	const struct step_frame *frame = &search->walk.frame;
-	const struct agent_code *code = &search->walk.code;
-	const struct rule *rule = code->rule;
+	const struct rule *rule = &code->rule;
 	bool has_cfa = rule->kind == RULE_CFA || rule->kind == RULE_CFA_DEREF;
 	bool is_exact = frame->after_signal || rule->kind == RULE_SIGNAL;
 	struct agent_frame *fresh = fresh_at(search, search->nr++);
@@ -73,40 +73,38 @@ static bool is_by_step(const struct step_frame *frame, const struct rule *rule, 
 }
 
 /* What ended the walk. */
-static void set_end(struct search *search)
+static void set_end(struct search *search, taddr_t last_pc)
 {
 	const struct agent_walk *walk = &search->walk;
-	bool is_unread = walk->frame.pc && walk->end == WALK_LOST && walk->is_unread;
+	bool is_unread = last_pc && walk->end == WALK_LOST && walk->is_unread;
 
-	search->is_cut = is_unread || (walk->frame.pc && walk->end == WALK_DEPTH);
-	search->is_open = !walk->frame.pc || walk->end == WALK_LOST || walk->end == WALK_DEPTH;
+	search->is_cut = is_unread || (last_pc && walk->end == WALK_DEPTH);
+	search->is_open = !last_pc || walk->end == WALK_LOST || walk->end == WALK_DEPTH;
 	if (is_unread)
 		agent_add(&agent_state.shared->unread, 1);
 }
 
-/* From a frame of the last stack. */
+/* From a frame of the last stack to the next one. */
 static __attribute__((noinline)) bool step_from(struct agent_walk *walk,
-						const struct agent_frame *frame)
+						const struct agent_frame *from,
+						struct step_frame *to)
 {
-	walk->frame.pc = frame->pc;
-	walk->frame.sp = frame->sp;
-	walk->frame.fp = frame->fp;
-	walk->frame.after_signal = false;
-	agent_walk_look(walk);
-	return agent_walk_next(walk);
+	struct agent_code code;
+
+	*to = (struct step_frame){ .pc = from->pc, .sp = from->sp, .fp = from->fp };
+	code = agent_walk_look(walk, to);
+	return agent_walk_next(walk, to, &code);
 }
 
 /* Beyond the outermost frame kept: is the stack's end still the same? */
 static bool base_holds(struct search *search)
 {
-	struct agent_walk *walk = &search->walk;
-	const struct agent_frame *base = &walk->thread->frames[0];
-	const struct step_frame here = walk->frame;
-	bool is_end = !step_from(walk, base) || !walk->frame.pc;
+	const struct agent_frame *base = &search->walk.thread->frames[0];
+	struct step_frame next;
+	bool is_end = !step_from(&search->walk, base, &next) || !next.pc;
 
 	if (is_end)
-		set_end(search);
-	walk->frame = here;
+		set_end(search, next.pc);
 	return is_end && search->is_cut == !!(base->flags & CUT_END);
 }
 
@@ -114,14 +112,10 @@ static bool base_holds(struct search *search)
 static __attribute__((noinline)) bool is_right_by_step(struct search *search,
 						       const struct agent_frame *kept)
 {
-	struct agent_walk *walk = &search->walk;
-	const struct step_frame here = walk->frame;
-	bool is_right = step_from(walk, kept + 1) && walk->frame.pc == kept->pc &&
-			walk->frame.sp == kept->sp &&
-			(!(kept->flags & FP_MATTERS) || walk->frame.fp == kept->fp);
+	struct step_frame next;
 
-	walk->frame = here;
-	return is_right;
+	return step_from(&search->walk, kept + 1, &next) && next.pc == kept->pc &&
+	       next.sp == kept->sp && (!(kept->flags & FP_MATTERS) || next.fp == kept->fp);
 }
 
 static inline bool is_right(struct search *search, const struct agent_frame *kept)
@@ -154,9 +148,8 @@ static bool rest_holds(struct search *search, uint32_t at)
 }
 
 /* Number of the frame of the last stack that the walk is at, from 1 on; 0: at none. */
-static inline uint32_t meet(struct search *search)
+static inline uint32_t meet(struct search *search, const struct step_frame *frame)
 {
-	const struct step_frame *frame = &search->walk.frame;
 	const struct agent_frame *kept;
 
 	while (search->cursor && search->walk.thread->frames[search->cursor - 1].sp < frame->sp)
@@ -171,39 +164,75 @@ static inline uint32_t meet(struct search *search)
 }
 
 /* False at the end. */
-static bool next(struct search *search)
+static inline __attribute__((always_inline)) bool next_by(struct search *search,
+							  struct step_frame *frame,
+							  const struct agent_code *code)
 {
 	struct agent_walk *walk = &search->walk;
-	taddr_t sp = walk->frame.sp;
+	taddr_t sp = frame->sp;
 
-	if (search->nr == search->limit) {
+	if (AGENT_UNLIKELY(search->nr == search->limit)) {
 		walk->end = WALK_DEPTH;
 		return false;
 	}
-	agent_walk_look(walk);
-	note(search);
-	if (!agent_walk_next(walk))
+	note(search, frame, code);
+	if (!agent_walk_next(walk, frame, code))
 		return false;
-	search->is_by_step = is_by_step(&walk->frame, walk->code.rule, sp);
-	if (AGENT_UNLIKELY(walk->frame.after_signal)) {
+	search->is_by_step = is_by_step(frame, &code->rule, sp);
+	if (AGENT_UNLIKELY(frame->after_signal)) {
 		search->is_kept = false;
 		search->cursor = 0;
 	}
 	return true;
 }
 
-/* Returns the number of frames of the last stack that this one goes on with. */
-static __attribute__((noinline)) uint32_t walk_until_known(struct search *search)
+static __attribute__((noinline)) bool next_by_any(struct search *search, struct step_frame *frame)
 {
-	while (search->walk.frame.pc) {
-		uint32_t kept = meet(search);
+	struct agent_code code = agent_walk_look(&search->walk, frame);
 
-		if (kept && rest_holds(search, kept - 1))
+	return next_by(search, frame, &code);
+}
+
+static bool next_by_copy(struct search *search, struct step_frame *frame)
+{
+	struct step_frame copy = *frame;
+	bool is_next = next_by_any(search, &copy);
+
+	*frame = copy;
+	return is_next;
+}
+
+/* The ways part early, so that the one nearly always taken keeps the frame in registers. */
+static inline bool next(struct search *search, struct step_frame *frame)
+{
+	const struct agent_codes *codes = &search->walk.codes;
+	uint64_t entry = agent_code_entry(codes, step_place(frame));
+	struct agent_code code;
+
+	if (AGENT_UNLIKELY(!(entry & AGENT_CODE_PACKED)))
+		return next_by_copy(search, frame);
+	code = agent_code_unpack(codes->map, entry);
+	return next_by(search, frame, &code);
+}
+
+/* Returns the number of frames of the last stack that this one goes on with; *met is the last of
+ * those. */
+static __attribute__((noinline)) uint32_t walk_until_known(struct search *search,
+							   struct step_frame *met)
+{
+	struct step_frame frame = *met;
+	uint32_t kept;
+
+	while (frame.pc) {
+		kept = meet(search, &frame);
+		if (kept && rest_holds(search, kept - 1)) {
+			*met = frame;
 			return kept;
-		if (!next(search))
+		}
+		if (!next(search, &frame))
 			break;
 	}
-	set_end(search);
+	set_end(search, frame.pc);
 	return 0;
 }
 
@@ -242,10 +271,11 @@ static uint32_t make_room(struct search *search, uint32_t kept)
 }
 
 /* The walk met this frame; what counts from now on is how it got there. */
-static void keep_met(const struct search *search, struct agent_frame *met)
+static void keep_met(const struct search *search, const struct step_frame *frame,
+		     struct agent_frame *met)
 {
-	met->fp = search->walk.frame.fp;
-	met->fp_slot = search->walk.frame.fp_slot;
+	met->fp = frame->fp;
+	met->fp_slot = frame->fp_slot;
 	met->flags &= ~BY_STEP;
 	met->flags |= search->is_by_step ? BY_STEP : 0;
 }
@@ -267,7 +297,8 @@ static uint32_t keep(struct search *search, uint32_t at, const struct agent_fram
 	return frame->node;
 }
 
-static __attribute__((noinline)) uint32_t keep_all(struct search *search, uint32_t kept)
+static __attribute__((noinline)) uint32_t keep_all(struct search *search,
+						   const struct step_frame *met, uint32_t kept)
 {
 	struct agent_thread *thread = search->walk.thread;
 	uint32_t node = search->is_cut ? AGENT_ROOT_CUT : AGENT_ROOT, nr = search->nr;
@@ -277,7 +308,7 @@ static __attribute__((noinline)) uint32_t keep_all(struct search *search, uint32
 	thread->nr_frames = kept;
 	agent_order();
 	if (kept)
-		keep_met(search, &thread->frames[kept - 1]);
+		keep_met(search, met, &thread->frames[kept - 1]);
 	if (kept + nr > AGENT_FRAMES)
 		kept = make_room(search, kept);
 	for (uint32_t i = 0; i < nr; i++)
@@ -301,9 +332,10 @@ static void recall(struct search *search)
 static uint32_t search_node(struct agent_thread *thread, uint32_t level, taddr_t sp, taddr_t fp)
 {
 	struct search search;
+	struct step_frame frame;
 	uint32_t kept;
 
-	if (sp & 7 || !agent_walk_open(&search.walk, thread, sp, fp))
+	if (sp & 7 || !agent_walk_open(&search.walk, thread, sp, fp, &frame))
 		return AGENT_ROOT;
 	search.nr = search.cursor = 0;
 	search.is_cut = search.is_open = search.is_by_step = false;
@@ -312,10 +344,10 @@ static uint32_t search_node(struct agent_thread *thread, uint32_t level, taddr_t
 	search.limit = level == 1 ? AGENT_FRAMES : AGENT_SMALL_FRAMES;
 	if (search.is_kept)
 		recall(&search);
-	kept = walk_until_known(&search);
+	kept = walk_until_known(&search, &frame);
 	if (!search.nr)
 		return kept ? thread->frames[kept - 1].node : AGENT_ROOT;
-	return search.is_kept ? keep_all(&search, kept) : add_all(&search);
+	return search.is_kept ? keep_all(&search, &frame, kept) : add_all(&search);
 }
 
 /*

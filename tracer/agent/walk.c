@@ -11,9 +11,8 @@ static bool bounds_of_interrupted(struct agent_thread *thread, taddr_t sp,
 	       agent_bounds_at(thread, sp, bounds);
 }
 
-void agent_walk_follow(struct agent_walk *walk)
+void agent_walk_follow(struct agent_walk *walk, taddr_t sp)
 {
-	taddr_t sp = walk->frame.sp;
 	struct agent_bounds bounds;
 
 	if (agent_bounds_hold(&walk->bounds, sp))

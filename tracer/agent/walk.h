@@ -2,10 +2,12 @@
 /*
  * A walk within the thread itself: unwind/step.h with reads that stay within the stack.
  *
- *	agent_walk_open(&walk, thread, sp, fp)		walk.frame: the caller of the function
- *	do ... while (agent_walk_next(&walk));		whose return address lies at sp
+ *	agent_walk_open(&walk, thread, sp, fp, &frame)	the caller of the function whose
+ *	do						return address lies at sp
+ *		code = agent_walk_look(&walk, &frame);
+ *	while (agent_walk_next(&walk, &frame, &code));
  *
- * walk.code is what agent_walk_look() has found at walk.frame.  Nothing fails: a walk ends.
+ * The frame is apart from the walk, so that it lies in registers.  Nothing fails: a walk ends.
  */
 #ifndef MEMTRACE_AGENT_WALK_H
 #define MEMTRACE_AGENT_WALK_H
@@ -18,8 +20,6 @@ struct agent_walk {
 	struct agent_codes codes;
 	struct agent_bounds bounds;
 	struct agent_thread *thread;	/* NULL: not known */
-	struct step_frame frame;
-	struct agent_code code;
 	enum walk_end end;
 	bool is_known;			/* the stack is: bounds are its */
 	bool is_unread;			/* a word lies beyond a stack that is not known */
@@ -27,20 +27,20 @@ struct agent_walk {
 
 /* False: there is no map, and so no walk. */
 static inline bool agent_walk_open(struct agent_walk *walk, struct agent_thread *thread,
-				   taddr_t sp, taddr_t fp)
+				   taddr_t sp, taddr_t fp, struct step_frame *frame)
 {
 	walk->thread = thread;
 	walk->is_unread = false;
 	walk->end = WALK_LOST;
 	walk->is_known = agent_bounds_at(thread, sp, &walk->bounds);
-	walk->frame = (struct step_frame){ .pc = agent_word(sp), .sp = sp + 8, .fp = fp };
+	*frame = (struct step_frame){ .pc = agent_word(sp), .sp = sp + 8, .fp = fp };
 	return agent_codes_open(&walk->codes);
 }
 
-/* Before agent_walk_next(), at each frame. */
-static inline void agent_walk_look(struct agent_walk *walk)
+static inline struct agent_code agent_walk_look(const struct agent_walk *walk,
+						const struct step_frame *frame)
 {
-	walk->code = agent_code_at(&walk->codes, step_place(&walk->frame));
+	return agent_code_at(&walk->codes, step_place(frame));
 }
 
 /* From the sp of a wrapped call down to the return address into its stub. */
@@ -71,21 +71,24 @@ static inline bool agent_walk_is_code(void *reader, taddr_t pc)
 	return agent_code_at(&walk->codes, pc).is_code;
 }
 
-/* The frame is one that a signal interrupted: its stack may be another one. */
-void agent_walk_follow(struct agent_walk *walk);
+/* sp is that of a frame that a signal interrupted: its stack may be another one. */
+void agent_walk_follow(struct agent_walk *walk, taddr_t sp);
 
-/* To the frame further out; false at the end, with the reason in walk->end. */
-static inline __attribute__((always_inline)) bool agent_walk_next(struct agent_walk *walk)
+/* To the frame further out, by what was found at this one; false at the end, with the reason in
+ * walk->end. */
+static inline __attribute__((always_inline)) bool agent_walk_next(struct agent_walk *walk,
+								  struct step_frame *frame,
+								  const struct agent_code *code)
 {
 	const struct step_reader by = {
 		.reader = walk, .read = agent_walk_read, .is_code = agent_walk_is_code,
 	};
 
 	walk->is_unread = false;
-	if (!step_outward(&walk->frame, &by, walk->code.rule, walk->code.is_code, &walk->end))
+	if (!step_outward(frame, &by, &code->rule, code->is_code, &walk->end))
 		return false;
-	if (AGENT_UNLIKELY(walk->frame.after_signal))
-		agent_walk_follow(walk);
+	if (AGENT_UNLIKELY(frame->after_signal))
+		agent_walk_follow(walk, frame->sp);
 	return true;
 }
 
