@@ -29,15 +29,16 @@ static void note(struct trampolines *trampolines, const struct module *module, t
 		};
 }
 
+/* By its last byte, which is rare in code: large programs have 20 MB of it. */
 static void search_chunk(struct trampolines *trampolines, const struct module *module,
 			 taddr_t address, const uint8_t *bytes, size_t nr_bytes)
 {
-	const uint8_t *end = bytes + nr_bytes, *at = bytes;
+	const size_t before = sizeof(code) - 1;
+	const uint8_t *end = bytes + nr_bytes, *last = bytes + before - 1;
 
-	while ((at = memmem(at, (size_t)(end - at), code, sizeof(code)))) {
-		note(trampolines, module, address + (taddr_t)(at - bytes));
-		at += sizeof(code);
-	}
+	while ((last = memchr(last + 1, code[before], (size_t)(end - last) - 1)))
+		if (!memcmp(last - before, code, before))
+			note(trampolines, module, address + (taddr_t)(last - before - bytes));
 }
 
 /* Chunks overlap by what is too short to be found in either. */
