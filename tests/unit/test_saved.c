@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reports that are read back: how names get into them, and files that are none.  That every format
- * of every report of tests/unit/test_report.c is the same after a round trip is tested there.
+ * of every report of tests/unit/test_report_*.c is the same after a round trip is tested there.
  */
 #include <setjmp.h>
 #include <stdarg.h>
