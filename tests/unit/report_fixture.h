@@ -306,6 +306,15 @@ static inline void first_line(const char *expected)
 		fail_msg("not the first line:\n%s\nof:\n%s", expected, text);
 	model_release(&model);
 }
+/* Lines that several texts have. */
+#define COST "Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
+#define BY_MAIN "      by main                      three.c:5\n" \
+		"            5 |  char *b = malloc(20);\n"
+#define BY_SESSION "      by Pool::take(unsigned long) [inlined]  pool.h:12\n" \
+		   "      by Session::open(int)                   session.cc:19\n"
+#define NO_ERRORS "ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
+#define LOOK_AFTER_IT "The line is where a block was allocated; look after it for the missing free.\n"
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 #endif

@@ -7,9 +7,19 @@ static const struct run_gap gaps[] = {
 	{ 10500000, 11 * MS, GAP_SWITCH },
 };
 
+/* What lives then is in no figure. */
+static void pass_gaps(size_t nr_gaps)
+{
+	facts.gaps = gaps;
+	facts.nr_gaps = nr_gaps;
+	for (size_t i = 0; i < nr_gaps; i++)
+		heap_disown(&heap, gaps[i].to_ns);
+}
+
 /* At the end of a run of 20 ms. */
 static void end_unwatched(enum run_gap_reason reason)
 {
+	facts.end = RUN_DETACHED;
 	facts.ended_unwatched = true;
 	facts.last_gap = (struct run_gap){ facts.duration_ns, 20 * MS, reason };
 }
@@ -20,10 +30,7 @@ static void be_unwatched(size_t nr_gaps)
 	const code_t second[] = { code(PROGRAM, 0x1140), code(PROGRAM, 0x1050) };
 
 	the_three();
-	facts.gaps = gaps;
-	facts.nr_gaps = nr_gaps;
-	for (size_t i = 0; i < nr_gaps; i++)
-		heap_disown(&heap, gaps[i].to_ns);
+	pass_gaps(nr_gaps);
 	alloc(0x80, 7, 11200000, second, 2);
 	release(0x20, 11300000);
 }
@@ -40,7 +47,7 @@ static void text_with_a_gap(void **state)
 " dropped, 0 missed frees\n"
 "         not watched from 5.0 ms to 6.0 ms (memleak = 0)\n"
 "         20 bytes in 1 block, live then, may have been freed: in no figure here\n"
-"Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
+COST
 "\n"
 "HEAP SUMMARY:\n"
 "    in use at exit: 7 bytes in 1 blocks\n"
@@ -50,12 +57,11 @@ static void text_with_a_gap(void **state)
 "1. UNFREED 7 bytes in 1 block\n"
 "   allocated here: 1, freed: 0\n"
 "      at malloc(7)\n"
-"      by main                      three.c:5\n"
-"            5 |  char *b = malloc(20);\n"
+BY_MAIN
 "\n"
-"ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
+NO_ERRORS
 "\n"
-"NEXT  The line is where a block was allocated; look after it for the missing free.\n");
+"NEXT  " LOOK_AFTER_IT);
 }
 
 static void text_with_several_gaps(void **state)
@@ -70,9 +76,7 @@ static void text_with_several_gaps(void **state)
 
 static void text_with_a_gap_in_which_nothing_lived(void **state)
 {
-	facts.gaps = gaps;
-	facts.nr_gaps = 1;
-	heap_disown(&heap, gaps[0].to_ns);
+	pass_gaps(1);
 	build(SYMBOLIZER);
 	assert_contains(print("text"),
 			"         not watched from 5.0 ms to 6.0 ms (memleak = 0)\nCost ");
@@ -83,7 +87,6 @@ static void text_with_a_gap_in_which_nothing_lived(void **state)
 static void text_that_ended_unwatched(void **state)
 {
 	the_three();
-	facts.end = RUN_DETACHED;
 	end_unwatched(GAP_SWITCH);
 	build(SYMBOLIZER);
 	print("text");
@@ -100,7 +103,6 @@ static void text_that_ended_unwatched(void **state)
 static void text_with_a_gap_that_ended_unwatched(void **state)
 {
 	be_unwatched(1);
-	facts.end = RUN_DETACHED;
 	end_unwatched(GAP_SWITCH);
 	build(SYMBOLIZER);
 	assert_contains(print("text"),
@@ -125,9 +127,7 @@ static void no_leak_with_a_gap_is_none_seen(void **state)
 	the_three();
 	release(0x20, 6 * MS);
 	assert_verdict(VERDICT_NO_LEAK, "NO LEAK: three (pid 5120) freed all its blocks before");
-	facts.gaps = gaps;
-	facts.nr_gaps = 1;
-	heap_disown(&heap, gaps[0].to_ns);
+	pass_gaps(1);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
 		       " allocated was freed.\n" PART);
 	build(SYMBOLIZER);
@@ -142,7 +142,6 @@ static void no_leak_that_ended_unwatched_is_none_seen(void **state)
 {
 	the_three();
 	release(0x20, 6 * MS);
-	facts.end = RUN_DETACHED;
 	end_unwatched(GAP_SWITCH);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
 		       " allocated was freed.\n\n");
@@ -150,9 +149,7 @@ static void no_leak_that_ended_unwatched_is_none_seen(void **state)
 
 static void nothing_allocated_but_for_a_gap(void **state)
 {
-	facts.gaps = gaps;
-	facts.nr_gaps = 1;
-	heap_disown(&heap, gaps[0].to_ns);
+	pass_gaps(1);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: three (pid 5120) allocated"
 		       " nothing.\n" PART);
 }
@@ -162,10 +159,8 @@ static void no_leak_but_blocks_of_a_gap(void **state)
 {
 	const code_t stack[] = { code(PROGRAM, 0x1140) };
 
-	facts.gaps = gaps;
-	facts.nr_gaps = 1;
 	alloc(0x10, 20, 1 * MS, stack, 1);
-	heap_disown(&heap, gaps[0].to_ns);
+	pass_gaps(1);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that three (pid 5120)"
 		       " allocated was live in a gap.\n" PART);
 	alloc(0x20, 20, 7 * MS, stack, 1);
@@ -177,9 +172,7 @@ static void no_leak_but_blocks_of_a_gap(void **state)
 static void samples_with_a_gap(void **state)
 {
 	be_sampled(2000);
-	facts.gaps = gaps;
-	facts.nr_gaps = 1;
-	heap_disown(&heap, 6 * MS);
+	pass_gaps(1);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: 2 sampled blocks of three"
 		       " (pid 5120) were all freed.\n"
 		       "              Places that allocate little may have no sample.\n" PART);
@@ -200,9 +193,7 @@ static void all_samples_are_of_a_gap(void **state)
 	facts.sample_bytes = 2000;
 	heap_sample(&heap, 2000);
 	alloc(0x10, 1000, 1 * MS, stack, 1);
-	facts.gaps = gaps;
-	facts.nr_gaps = 1;
-	heap_disown(&heap, 6 * MS);
+	pass_gaps(1);
 	assert_verdict(VERDICT_NO_LEAK_SEEN, "NO LEAK SEEN in 12.0 ms: all that was sampled of three"
 		       " (pid 5120) was live in a gap.\n" PART);
 }
@@ -258,7 +249,6 @@ static void json_with_gaps(void **state)
 static void json_that_ended_unwatched(void **state)
 {
 	the_three();
-	facts.end = RUN_DETACHED;
 	end_unwatched(GAP_SWITCH);
 	style.one_line = true;
 	build(SYMBOLIZER);
@@ -309,7 +299,6 @@ static void text_of_pauses(void **state)
 static void text_that_ended_in_a_pause(void **state)
 {
 	be_braked(3);
-	facts.end = RUN_DETACHED;
 	end_unwatched(GAP_OVERHEAD);
 	build(SYMBOLIZER);
 	assert_contains(print("text"),
@@ -336,7 +325,6 @@ static void json_of_pauses(void **state)
 	be_braked(2);
 	facts.overhead.pauses = 2;
 	facts.overhead.paused_ns = 9 * MS;
-	facts.end = RUN_DETACHED;
 	end_unwatched(GAP_OVERHEAD);
 	style.one_line = true;
 	build(SYMBOLIZER);

@@ -14,7 +14,7 @@ static void text_of_the_three(void **state)
 "\n"
 "Traced   12.0 ms from 2026-11-23 02:10:04 UTC until its exit (status 0); 5 events: 0"
 " dropped, 0 missed frees\n"
-"Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
+COST
 "\n"
 "HEAP SUMMARY:\n"
 "    in use at exit: 20 bytes in 1 blocks\n"
@@ -23,12 +23,11 @@ static void text_of_the_three(void **state)
 "1. UNFREED 20 bytes in 1 block\n"
 "   allocated here: 1, freed: 0\n"
 "      at malloc(20)\n"
-"      by main                      three.c:5\n"
-"            5 |  char *b = malloc(20);\n"
+BY_MAIN
 "\n"
-"ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
+NO_ERRORS
 "\n"
-"NEXT  The line is where a block was allocated; look after it for the missing free.\n");
+"NEXT  " LOOK_AFTER_IT);
 }
 
 static void text_of_samples(void **state)
@@ -99,8 +98,7 @@ static void text_of_a_service(void **state)
 "   allocated here: 6,000, freed: 0; ages 10.0 ms to 60.0 s; oldest 0x100000\n"
 "   live after 16/32/44/60 s: 76,800 153,600 211,200 288,000 bytes\n"
 "      at operator new(48)\n"
-"      by Pool::take(unsigned long) [inlined]  pool.h:12\n"
-"      by Session::open(int)                   session.cc:19\n"
+BY_SESSION
 "      by _start                               (three)\n"
 "\n"
 "2. UNFREED 2,180 bytes in 21 blocks\n"
@@ -114,9 +112,9 @@ static void text_of_a_service(void **state)
 "libplug.so.1 has no debug info (build-id 1234): 1 of 2 places shows no line; see --debug-dir\n"
 "Debug packages, --debug-dir or DEBUGINFOD_URLS give lines; of a JSON report also later: --resolve\n"
 "\n"
-"ERROR SUMMARY: 0 errors from 0 contexts (suppressed: 0 from 0)\n"
+NO_ERRORS
 "\n"
-"NEXT  The line is where a block was allocated; look after it for the missing free.\n"
+"NEXT  " LOOK_AFTER_IT
 "      GROWING: is there a bound to what keeps these blocks?\n"
 "      A longer trace tells a cache that is filling from one without a bound: -d 600\n");
 }

@@ -28,7 +28,7 @@ static void text_of_a_double_free(void **state)
 "\n"
 "Traced   12.0 ms from 2026-11-23 02:10:04 UTC until its exit (status 0); 5 events: 0"
 " dropped, 0 missed frees\n"
-"Cost     8 stops, handled in 0.04 ms; stopped 2.5 % of its time; engine break\n"
+COST
 "\n"
 "HEAP SUMMARY:\n"
 "    in use at exit: 0 bytes in 0 blocks\n"
@@ -37,15 +37,13 @@ static void text_of_a_double_free(void **state)
 "DOUBLE FREE of a block of 24 bytes at 0x10, the first of 3\n"
 "   freed again 1.0 ms after the first free, in the same thread\n"
 "      at malloc\n"
-"      by Pool::take(unsigned long) [inlined]  pool.h:12\n"
-"      by Session::open(int)                   session.cc:19\n"
+BY_SESSION
 "   first freed here\n"
 "      at malloc\n"
 "      by _start                    (three)\n"
 "   allocated here\n"
 "      at malloc(24)\n"
-"      by main                      three.c:5\n"
-"            5 |  char *b = malloc(20);\n"
+BY_MAIN
 "\n"
 "ERROR SUMMARY: 3 errors from 1 contexts (suppressed: 0 from 0)\n"
 "\n"
@@ -66,12 +64,10 @@ static void text_of_an_invalid_free(void **state)
 	assert_contains(printed, "\nINVALID FREE of the pointer 0x23\n"
 "   freed here\n"
 "      at malloc\n"
-"      by Pool::take(unsigned long) [inlined]  pool.h:12\n"
-"      by Session::open(int)                   session.cc:19\n"
+BY_SESSION
 "   it is 3 bytes inside a block of 20 bytes, allocated here\n"
 "      at malloc(20)\n"
-"      by main                      three.c:5\n"
-"            5 |  char *b = malloc(20);\n"
+BY_MAIN
 "\n"
 "INVALID FREE of the pointer 0x100\n"
 "   freed here\n"
@@ -82,7 +78,7 @@ static void text_of_an_invalid_free(void **state)
 "ERROR SUMMARY: 2 errors from 2 contexts (suppressed: 0 from 0)\n"
 "\n"
 "NEXT  INVALID FREE: only what an allocation returned may be freed.\n"
-"      The line is where a block was allocated; look after it for the missing free.\n");
+"      " LOOK_AFTER_IT);
 }
 
 static void only_the_top_wrong_frees(void **state)
