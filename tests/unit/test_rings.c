@@ -285,6 +285,21 @@ static void keep_event(void *consumer, const struct event *event)
 		memcpy(last_frames, event->stack, event->nr_frames * sizeof(*last_frames));
 }
 
+/* By the third thread, to whoever keeps events. */
+static void tell(enum agent_kind kind, taddr_t address, uint64_t size, uint32_t node)
+{
+	produce(kind, address, size, 3, node, 0);
+	drain();
+}
+
+/* Nodes from the first one on, each the caller of the next. */
+static void make_chain(uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		set_node(AGENT_FIRST_NODE + i, 0x401000 + i,
+			 i ? AGENT_FIRST_NODE + i - 1 : AGENT_ROOT);
+}
+
 static pid_t tid_of_thread(void *owner, uint32_t thread)
 {
 	return 4711 + (pid_t)thread;
@@ -298,20 +313,15 @@ static void callers(void **state)
 	rings.options.callers = true;
 	rings.options.event = keep_event;
 	rings.options.tid = tid_of_thread;
-	for (uint32_t i = 0; i < 2 * RINGS_CALLERS; i++)
-		set_node(AGENT_FIRST_NODE + i, 0x401000 + i,
-			 i ? AGENT_FIRST_NODE + i - 1 : AGENT_ROOT);
-	produce(AGENT_FREE, 0x10, 0, 3, AGENT_FIRST_NODE + 1, 0);
-	drain();
+	make_chain(2 * RINGS_CALLERS);
+	tell(AGENT_FREE, 0x10, 0, AGENT_FIRST_NODE + 1);
 	assert_int_equal(last.kind, EVENT_FREE);
 	assert_int_equal(last.kernel_tid, 4714);
 	assert_int_equal(last.nr_frames, 2);
 	assert_int_equal(code_pc(last_frames[0]), 0x401001);
-	produce(AGENT_RESIZE_BEGIN, 0x10, 0, 3, AGENT_FIRST_NODE + 2 * RINGS_CALLERS - 1, 0);
-	drain();
+	tell(AGENT_RESIZE_BEGIN, 0x10, 0, AGENT_FIRST_NODE + 2 * RINGS_CALLERS - 1);
 	assert_int_equal(last.nr_frames, RINGS_CALLERS);
-	produce(AGENT_RESIZE_FAILED, 0x10, 500, 3, NONE, 0);
-	drain();
+	tell(AGENT_RESIZE_FAILED, 0x10, 500, NONE);
 	assert_int_equal(last.size, 500);
 	assert_int_equal(last.nr_frames, 0);
 	assert_true(rings_takes(&rings, &one));
@@ -324,41 +334,40 @@ static void who_frees(void **state)
 {
 	rings.options.event = keep_event;
 	rings.options.depth = 64;
-	set_node(AGENT_FIRST_NODE, 0x401000, AGENT_ROOT);
-	for (uint32_t i = 1; i < 100; i++)
-		set_node(AGENT_FIRST_NODE + i, 0x401000 + i, AGENT_FIRST_NODE + i - 1);
-	produce(AGENT_FREE, 0x10, 0x401234, 3, NONE, 0);
-	drain();
+	make_chain(100);
+	tell(AGENT_FREE, 0x10, 0x401234, NONE);
 	assert_int_equal(last.caller, 0x401234);
 	assert_false(last.from_own);
 	assert_int_equal(last.size, 0);
 	assert_null(last.site);
 	assert_int_equal(last.nr_frames, 0);
-	produce(AGENT_RESIZE_BEGIN, 0x10, 0x401234 | AGENT_FROM_OWN, 3, AGENT_FIRST_NODE + 99, 0);
-	drain();
+	tell(AGENT_RESIZE_BEGIN, 0x10, 0x401234 | AGENT_FROM_OWN, AGENT_FIRST_NODE + 99);
 	assert_int_equal(last.kind, EVENT_RESIZE_BEGIN);
 	assert_int_equal(last.caller, 0x401234);
 	assert_true(last.from_own);
 	assert_int_equal(last.size, 0);
 	assert_int_equal(last.nr_frames, 64); /* each time */
 	assert_null(last.site);
-	produce(AGENT_FREE, 0x10, 0x401234, 3, AGENT_FIRST_NODE + 1, 0);
-	drain();
+	tell(AGENT_FREE, 0x10, 0x401234, AGENT_FIRST_NODE + 1);
 	assert_non_null(last.site);
 	assert_int_equal(last.nr_frames, 2);
 	rings.options.callers = true;
-	produce(AGENT_FREE, 0x10, 0x401234, 3, AGENT_FIRST_NODE + 99, 0);
-	drain();
+	tell(AGENT_FREE, 0x10, 0x401234, AGENT_FIRST_NODE + 99);
 	assert_int_equal(last.nr_frames, RINGS_CALLERS);
 	rings.options.free_stacks = true;
-	produce(AGENT_FREE, 0x10, 0x401234, 3, AGENT_FIRST_NODE + 99, 0);
-	drain();
+	tell(AGENT_FREE, 0x10, 0x401234, AGENT_FIRST_NODE + 99);
 	assert_int_equal(last.nr_frames, 64);
 }
 
 static uint64_t key_77(void *owner, uint32_t thread)
 {
 	return 77;
+}
+
+static void assert_last(enum event_kind kind, taddr_t address)
+{
+	assert_int_equal(last.kind, kind);
+	assert_int_equal(last.address, address);
 }
 
 /* Of a thread whose outer call somebody else watches. */
@@ -368,28 +377,18 @@ static void muted_ones_are_inside(void **state)
 	rings.options.key = key_77;
 	assert_int_equal(rings_mute(&rings, 77, true), 0);
 	drain();
-	produce(AGENT_ALLOC, 0x10, 5, 3, NONE, 0);
-	drain();
-	assert_int_equal(last.kind, EVENT_ALLOC_INSIDE);
-	assert_int_equal(last.address, 0x10);
-	produce(AGENT_RESIZE_BEGIN, 0x20, 0x401000, 3, NONE, 0);
-	drain();
-	assert_int_equal(last.kind, EVENT_FREE_INSIDE);
-	assert_int_equal(last.address, 0x20);
-	produce(AGENT_RESIZE_FAILED, 0x30, 5, 3, NONE, 0);
-	drain();
-	assert_int_equal(last.kind, EVENT_ALLOC_INSIDE);
-	assert_int_equal(last.address, 0x30);
+	tell(AGENT_ALLOC, 0x10, 5, NONE);
+	assert_last(EVENT_ALLOC_INSIDE, 0x10);
+	tell(AGENT_RESIZE_BEGIN, 0x20, 0x401000, NONE);
+	assert_last(EVENT_FREE_INSIDE, 0x20);
+	tell(AGENT_RESIZE_FAILED, 0x30, 5, NONE);
+	assert_last(EVENT_ALLOC_INSIDE, 0x30);
 	last.kind = EVENT_FAILED;
 	produce(AGENT_RESIZE_DONE, 0x30, 0, 3, NONE, 0);
-	produce(AGENT_FAILED, 0, 0, 3, NONE, 0);
-	drain();
-	assert_int_equal(last.kind, EVENT_FAILED);
-	assert_int_equal(last.address, 0x30);
-	produce(AGENT_ALLOC_INSIDE, 0, 0, 3, NONE, 0);
-	drain();
-	assert_int_equal(last.kind, EVENT_ALLOC_INSIDE);
-	assert_int_equal(last.address, 0);
+	tell(AGENT_FAILED, 0, 0, NONE);
+	assert_last(EVENT_FAILED, 0x30);
+	tell(AGENT_ALLOC_INSIDE, 0, 0, NONE);
+	assert_last(EVENT_ALLOC_INSIDE, 0);
 	assert_int_equal(rings.stats.refused, 0);
 }
 
