@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -25,13 +26,18 @@ static char *in_folder(const char *name)
 	return path[which];
 }
 
-static void write_file(const char *name, const char *text)
+static void write_bytes(const char *name, const void *bytes, size_t nr)
 {
 	FILE *file = fopen(in_folder(name), "w");
 
 	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fwrite(bytes, 1, nr, file), nr);
 	assert_int_equal(fclose(file), 0);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	write_bytes(name, text, strlen(text));
 }
 
 static void run(const char *command)
@@ -42,7 +48,13 @@ static void run(const char *command)
 	assert_int_equal(system(line), 0);
 }
 
-/* Of the group of tests. */
+/* Before and after the group of tests. */
+
+static int make_folder(void **state)
+{
+	return mkdtemp(folder) ? 0 : -1;
+}
+
 static int remove_folder(void **state)
 {
 	char command[300];

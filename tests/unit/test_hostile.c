@@ -97,7 +97,7 @@ struct answer {
 
 static int set_up(void **state)
 {
-	assert_non_null(mkdtemp(folder));
+	assert_int_equal(make_folder(state), 0);
 	return chmod(folder, 0755);
 }
 

@@ -1,94 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Command lines parsed: what they give, and what is refused with which words. */
-#include <fcntl.h>
-#include <getopt.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
 #include "../../tracer/base/message.h"
-#include "../../tracer/options.h"
 #include "../../tracer/probe/probe.h"
+#include "parsed.h"
 
-#define WORDS_MAX 160
-
-static struct options options;
-static char printed[8192];	/* on either stream by the last parse */
-
-static void read_back(int fd)
-{
-	ssize_t got = pread(fd, printed, sizeof(printed) - 1, 0);
-
-	printed[got > 0 ? got : 0] = '\0';
-}
-
-static enum options_result parse_words(int argc, char **argv)
-{
-	int fd = memfd_create("printed", MFD_CLOEXEC), saved[2] = { dup(1), dup(2) };
-	enum options_result result;
-
-	assert_true(fd >= 0);
-	fflush(stdout);
-	fcntl(fd, F_SETFL, O_APPEND);
-	dup2(fd, 1);
-	dup2(fd, 2);
-	optind = 0;	/* glibc: start anew */
-	options_release(&options);	/* of the parse before */
-	result = options_parse(&options, argc, argv);
-	fflush(stdout);
-	dup2(saved[0], 1);
-	dup2(saved[1], 2);
-	close(saved[0]);
-	close(saved[1]);
-	read_back(fd);
-	close(fd);
-	return result;
-}
-
-/* Words up to a NULL. */
-static enum options_result parse(const char *first, ...)
-{
-	static char *argv[WORDS_MAX];	/* options.command points into it */
-	int argc = 1;
-	va_list words;
-
-	argv[0] = "memtrace";
-	va_start(words, first);
-	for (const char *word = first; word && argc < WORDS_MAX - 1; word = va_arg(words, char *))
-		argv[argc++] = (char *)word;
-	va_end(words);
-	argv[argc] = NULL;
-	return parse_words(argc, argv);
-}
-
-#define RUN(...) assert_int_equal(parse(__VA_ARGS__, NULL), OPTIONS_RUN)
+#define RUN(...) runs(parse(__VA_ARGS__, NULL))
 
 /* Refused, on one line that says this. */
 static void refused(enum options_result result, const char *words)
 {
 	assert_int_equal(result, OPTIONS_WRONG);
-	if (!strstr(printed, words))
-		fail_msg("\"%s\" is not in: %s", words, printed);
+	assert_printed(words);
 	assert_int_equal(strncmp(printed, "memtrace: ", 10), 0);
+	assert_one_line();
 }
 
 #define REFUSED(words, ...) refused(parse(__VA_ARGS__, NULL), words)
-
-static const char *own_pid(void)
-{
-	static char text[16];
-
-	snprintf(text, sizeof(text), "%d", getppid());
-	return text;
-}
 
 static void defaults(void **state)
 {
@@ -104,7 +31,6 @@ static void defaults(void **state)
 	assert_null(options.output);
 	assert_false(options.follow_forks);
 	assert_false(options.stats);
-	assert_string_equal(printed, "");
 }
 
 static void durations(void **state)
@@ -146,7 +72,7 @@ static void formats(void **state)
 	RUN("--format", "json", "-o", "out", "ls");	/* -o is a file, too */
 	RUN("--format", "json:a:b", "ls");
 	assert_string_equal(options.formats[0].file, "a:b");
-	RUN("--format", "json", "-p", own_pid());
+	RUN("--format", "json", "-p", parent());
 	REFUSED("text, json, folded or mtrace", "--format", "xml", "ls");
 	REFUSED("text, json, folded or mtrace", "--format", "json:", "ls");
 	REFUSED("text, json, folded or mtrace", "--format", "", "ls");
@@ -158,7 +84,7 @@ static void formats(void **state)
 
 static void processes(void **state)
 {
-	RUN("-p", own_pid(), "--pid", own_pid(), "-p", "1");
+	RUN("-p", parent(), "--pid", parent(), "-p", "1");
 	assert_int_equal(options.nr_pids, getppid() == 1 ? 1 : 2);
 	assert_int_equal(options.pids[0], getppid());
 	assert_null(options.command);
@@ -197,8 +123,8 @@ static void forgotten_p(void **state)
 {
 	char words[64];
 
-	snprintf(words, sizeof(words), "did you mean -p %s?", own_pid());
-	REFUSED(words, own_pid());
+	snprintf(words, sizeof(words), "did you mean -p %s?", parent());
+	REFUSED(words, parent());
 	RUN("2147483647");	/* no process: perhaps a command after all */
 }
 
@@ -280,7 +206,7 @@ static void logs(void **state)
 	assert_null(options.formats[0].format);
 	assert_string_equal(option_format_name(&options.formats[0]), "mtrace");
 	assert_string_equal(options.formats[0].file, "a");
-	RUN("--format", "mtrace", "-p", own_pid());
+	RUN("--format", "mtrace", "-p", parent());
 	REFUSED("--format mtrace:FILE or -o FILE", "--format", "mtrace", "ls");
 	REFUSED("--sample and --log do not", "--sample", "1M", "--log", "ls");
 	REFUSED("--sample and --format mtrace", "--sample", "1M", "--format", "mtrace:a", "ls");
@@ -308,7 +234,7 @@ static void resolving(void **state)
 	assert_string_equal(options.resolve, "a.json");
 	assert_string_equal(option_format_name(&options.formats[0]), "text");
 	RUN("--resolve=a.json", "--format", "json", "--format", "folded:b", "--debug-dir", "/");
-	REFUSED("does not go together with -p", "--resolve", "a.json", "-p", own_pid());
+	REFUSED("does not go together with -p", "--resolve", "a.json", "-p", parent());
 	REFUSED("does not go together with ls", "--resolve", "a.json", "ls");
 	REFUSED("--resolve and --log do not", "--resolve", "a.json", "-l");
 	REFUSED("--resolve and --format mtrace", "--resolve", "a.json", "--format", "mtrace:b");
@@ -370,7 +296,7 @@ static void help_and_version(void **state)
 {
 	assert_int_equal(parse("--help", NULL), OPTIONS_DONE);
 	assert_int_equal(strncmp(printed, "Usage: memtrace", 15), 0);
-	assert_non_null(strstr(printed, "--unwinder"));
+	assert_printed("--unwinder");
 	assert_int_equal(parse("-V", NULL), OPTIONS_DONE);
 	assert_string_equal(printed, "memtrace " MEMTRACE_VERSION "\n");
 	assert_int_equal(parse("-h", "-x", NULL), OPTIONS_DONE);
@@ -379,12 +305,12 @@ static void help_and_version(void **state)
 static void unknown_ones(void **state)
 {
 	assert_int_equal(parse("-x", "ls", NULL), OPTIONS_WRONG);
-	assert_non_null(strstr(printed, "try memtrace --help"));
+	assert_printed("try memtrace --help");
 	assert_int_equal(parse("--none", "ls", NULL), OPTIONS_WRONG);
 	assert_int_equal(parse("-d", NULL), OPTIONS_WRONG);
 	assert_int_equal(parse("--stats=1", "ls", NULL), OPTIONS_WRONG);
 	assert_int_equal(parse(NULL), OPTIONS_WRONG);
-	assert_non_null(strstr(printed, "is needed"));
+	assert_printed("is needed");
 }
 
 /* Each table has an end. */

@@ -22,12 +22,6 @@
 #include "../../tracer/writable.h"
 #include "folder.h"
 
-static int set_up(void **state)
-{
-	assert_non_null(mkdtemp(folder));
-	return 0;
-}
-
 static void check_words(const struct denial *denial, const char *expected, const char *also)
 {
 	char words[512];
@@ -210,5 +204,5 @@ int main(void)
 		cmocka_unit_test(files),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, remove_folder);
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -87,7 +87,7 @@ struct fixture {
 
 static int set_up(void **state)
 {
-	assert_non_null(mkdtemp(folder));
+	assert_int_equal(make_folder(state), 0);
 	write_file("code.s", assembly);
 	run("gcc -nostdlib -shared code.s -o code.so");
 	return 0;

@@ -54,7 +54,7 @@ static const char cpp_program[] =
 
 static int set_up(void **state)
 {
-	assert_non_null(mkdtemp(folder));
+	assert_int_equal(make_folder(state), 0);
 	assert_int_equal(chmod(folder, 0755), 0);	/* the process may not be root */
 	write_file("c.c", c_program);
 	write_file("cpp.cc", cpp_program);
