@@ -101,6 +101,13 @@ static void release(taddr_t address)
 	event(EVENT_FREE, THREAD, 0, address, 0);
 }
 
+/* What a realloc() tells before and after. */
+static void resize(taddr_t old_address, taddr_t address, uint64_t size)
+{
+	event(EVENT_RESIZE_BEGIN, THREAD, old_address, 0, size);
+	event(EVENT_RESIZE_END, THREAD, old_address, address, size);
+}
+
 static void assert_totals(uint64_t allocs, uint64_t frees, uint64_t blocks, uint64_t bytes)
 {
 	assert_int_equal(heap.totals.allocs, allocs);
@@ -187,12 +194,10 @@ static void pools_and_malloc_free_for_each_other(void **state)
 	release(0x20 | ADDRESS_POOL);
 	assert_totals(2, 2, 0, 0);
 	alloc(0x30 | ADDRESS_POOL, 30);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x30, 0, 0);
-	event(EVENT_RESIZE_END, THREAD, 0x30, 0x40, 40);
+	resize(0x30, 0x40, 40);
 	assert_totals(4, 3, 1, 40);
 	alloc(0x50 | ADDRESS_POOL, 50);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x50, 0, 0);
-	event(EVENT_RESIZE_END, THREAD, 0x50, 0, 60);
+	resize(0x50, 0, 60);
 	release(0x50 | ADDRESS_POOL);
 	assert_totals(5, 4, 1, 40);
 	assert_int_equal(heap.totals.unknown_frees, 0);
@@ -225,8 +230,7 @@ static void resize_moves(void **state)
 static void resize_stays(void **state)
 {
 	alloc(0x10, 10);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x10, 0, 40);
-	event(EVENT_RESIZE_END, THREAD, 0x10, 0x10, 40);
+	resize(0x10, 0x10, 40);
 	assert_totals(2, 1, 1, 40);
 	assert_int_equal(heap.totals.replaced_blocks, 0);
 }
@@ -234,8 +238,7 @@ static void resize_stays(void **state)
 static void resize_fails(void **state)
 {
 	alloc(0x10, 10);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x10, 0, 1 << 30);
-	event(EVENT_RESIZE_END, THREAD, 0x10, 0, 1 << 30);
+	resize(0x10, 0, 1 << 30);
 	assert_totals(1, 0, 1, 10);
 	assert_int_equal(heap.totals.failed_allocs, 1);
 	assert_true(is_live(0x10));
@@ -244,27 +247,23 @@ static void resize_fails(void **state)
 static void resize_to_nothing_frees(void **state)
 {
 	alloc(0x10, 10);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x10, 0, 0);
-	event(EVENT_RESIZE_END, THREAD, 0x10, 0, 0);
+	resize(0x10, 0, 0);
 	assert_totals(1, 1, 0, 0);
 }
 
 static void resize_of_unknown(void **state)
 {
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x10, 0, 40);
-	event(EVENT_RESIZE_END, THREAD, 0x10, 0x50, 40);
+	resize(0x10, 0x50, 40);
 	assert_totals(1, 0, 1, 40);
 	assert_int_equal(heap.totals.unknown_frees, 1);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x20, 0, 40);
-	event(EVENT_RESIZE_END, THREAD, 0x20, 0, 40);
+	resize(0x20, 0, 40);
 	assert_int_equal(heap.totals.unknown_frees, 1);
 	assert_int_equal(heap.totals.failed_allocs, 1);
 }
 
 static void resize_of_null_is_an_allocation(void **state)
 {
-	event(EVENT_RESIZE_BEGIN, THREAD, 0, 0, 40);
-	event(EVENT_RESIZE_END, THREAD, 0, 0x50, 40);
+	resize(0, 0x50, 40);
 	assert_totals(1, 0, 1, 40);
 	assert_int_equal(heap.totals.unknown_frees, 0);
 }
@@ -483,8 +482,7 @@ static void disowned_and_freed_after_it(void **state)
 	release(0x10);
 	assert_totals(0, 0, 0, 0);
 	assert_int_equal(heap.totals.unknown_frees, 1);
-	event(EVENT_RESIZE_BEGIN, THREAD, 0x20, 0, 40);
-	event(EVENT_RESIZE_END, THREAD, 0x20, 0x50, 40);
+	resize(0x20, 0x50, 40);
 	assert_totals(1, 0, 1, 40);
 	assert_int_equal(heap.totals.unknown_frees, 2);
 	assert_unwatched(2, 30);
@@ -774,35 +772,20 @@ static void disowned_site_of_both(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_three, setup, teardown),
-		cmocka_unit_test_setup_teardown(nothing_allocated_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(unknown_free, setup, teardown),
-		cmocka_unit_test_setup_teardown(failed, setup, teardown),
-		cmocka_unit_test_setup_teardown(truncated, setup, teardown),
-		cmocka_unit_test_setup_teardown(missed_free, setup, teardown),
-		CASE(pool_begins_where_its_chunk_does), CASE(pools_and_malloc_free_for_each_other),
-		CASE(freed_inside_of_another_call),
-		cmocka_unit_test_setup_teardown(resize_moves, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_stays, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_to_nothing_frees, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_of_unknown, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_of_null_is_an_allocation, setup, teardown),
-		cmocka_unit_test_setup_teardown(old_address_is_given_away, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(resize_lost_where_another_lives, setup, teardown),
-		cmocka_unit_test_setup_teardown(many_are_lost, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_known_site_has_its_cell, setup, teardown),
-		cmocka_unit_test_setup_teardown(settle, setup, teardown),
-		cmocka_unit_test_setup_teardown(restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(merged_halves_are_the_whole, setup, teardown),
-		CASE(disowned_blocks_are_in_no_figure), CASE(disowned_and_freed_after_it),
-		CASE(disowned_and_given_out_again), CASE(disowned_while_resized),
-		CASE(disowned_with_missed_frees), CASE(disowned_again_and_again),
-		CASE(disowned_in_great_number), CASE(disowned_sites_keep_their_cells),
-		CASE(disowned_samples_add_up_to_zero),
-		CASE(disowned_samples_but_for_the_freed),
-		CASE(disowning_begins_the_growth_anew),
+		CASE(the_three), CASE(nothing_allocated_counts), CASE(unknown_free), CASE(failed),
+		CASE(truncated), CASE(missed_free), CASE(pool_begins_where_its_chunk_does),
+		CASE(pools_and_malloc_free_for_each_other), CASE(freed_inside_of_another_call),
+		CASE(resize_moves), CASE(resize_stays), CASE(resize_fails),
+		CASE(resize_to_nothing_frees), CASE(resize_of_unknown),
+		CASE(resize_of_null_is_an_allocation), CASE(old_address_is_given_away),
+		CASE(resize_lost), CASE(resize_lost_where_another_lives), CASE(many_are_lost),
+		CASE(a_known_site_has_its_cell), CASE(settle), CASE(restart),
+		CASE(merged_halves_are_the_whole), CASE(disowned_blocks_are_in_no_figure),
+		CASE(disowned_and_freed_after_it), CASE(disowned_and_given_out_again),
+		CASE(disowned_while_resized), CASE(disowned_with_missed_frees),
+		CASE(disowned_again_and_again), CASE(disowned_in_great_number),
+		CASE(disowned_sites_keep_their_cells), CASE(disowned_samples_add_up_to_zero),
+		CASE(disowned_samples_but_for_the_freed), CASE(disowning_begins_the_growth_anew),
 		CASE(disowned_halves_are_the_whole), CASE(disowned_halves_of_samples),
 		CASE(disowned_site_of_both),
 	};

@@ -228,17 +228,13 @@ static void bytes_a_block(void **state)
 	}
 }
 
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(empty, setup, teardown),
-		cmocka_unit_test_setup_teardown(add_find_remove, setup, teardown),
-		cmocka_unit_test_setup_teardown(replaces, setup, teardown),
-		cmocka_unit_test_setup_teardown(replaces_among_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(random_load, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_bucket, setup, teardown),
-		cmocka_unit_test_setup_teardown(extremes, setup, teardown),
-		cmocka_unit_test_setup_teardown(bytes_a_block, setup, teardown),
+		CASE(empty), CASE(add_find_remove), CASE(replaces), CASE(replaces_among_many),
+		CASE(random_load), CASE(one_bucket), CASE(extremes), CASE(bytes_a_block),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);

@@ -61,6 +61,13 @@ static void tell(enum event_kind kind, taddr_t old_address, taddr_t address, uin
 	});
 }
 
+/* What a realloc() tells before, and `end` after it. */
+static void resize(enum event_kind end, taddr_t old_address, taddr_t address, uint64_t size)
+{
+	tell(EVENT_RESIZE_BEGIN, old_address, 0, 0);
+	tell(end, old_address, address, size);
+}
+
 /* By the C library, called from a function with this module. */
 static void release_own(taddr_t address, uint32_t module)
 {
@@ -210,8 +217,7 @@ static void before_a_gap_is_none(void **state)
 static void resized(void **state)
 {
 	alloc(0x10);
-	tell(EVENT_RESIZE_BEGIN, 0x10, 0, 0);
-	tell(EVENT_RESIZE_END, 0x10, 0x20, 50);
+	resize(EVENT_RESIZE_END, 0x10, 0x20, 50);
 	release(0x10);
 	assert_true(only()->first.free.resizes);
 	assert_false(only()->free.resizes);
@@ -224,8 +230,7 @@ static void resized(void **state)
 static void resized_in_place_is_none(void **state)
 {
 	alloc(0x10);
-	tell(EVENT_RESIZE_BEGIN, 0x10, 0, 0);
-	tell(EVENT_RESIZE_END, 0x10, 0x10, 50);
+	resize(EVENT_RESIZE_END, 0x10, 0x10, 50);
 	release(0x10);
 	assert_int_equal(heap.wrong.nr, 0);
 }
@@ -233,12 +238,10 @@ static void resized_in_place_is_none(void **state)
 static void resize_that_fails_is_none(void **state)
 {
 	alloc(0x10);
-	tell(EVENT_RESIZE_BEGIN, 0x10, 0, 0);
-	tell(EVENT_RESIZE_END, 0x10, 0, 50);
+	resize(EVENT_RESIZE_END, 0x10, 0, 50);
 	release(0x10);
 	alloc(0x20);
-	tell(EVENT_RESIZE_BEGIN, 0x20, 0, 0);
-	tell(EVENT_RESIZE_LOST, 0x20, 0, 0);
+	resize(EVENT_RESIZE_LOST, 0x20, 0, 0);
 	release(0x20);
 	assert_int_equal(heap.wrong.nr, 0);
 }
