@@ -121,47 +121,55 @@ static void a_late_tick_takes_all_that_are_due(void **state)
 	assert_int_equal(sites_instant_bytes(sites, 0)[7], 3);
 }
 
-/* Allocates what each of `nr` equal spans of the run adds, and frees what it takes away. */
-static bool grows(const int *spans, size_t nr, uint64_t span_ns)
+/*
+ * What each quarter of a second adds is allocated, and what it takes away is freed; the first one
+ * begins at `since_ns`.
+ */
+static bool grows_after(uint64_t since_ns, const int *spans, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
 		if (spans[i] > 0)
 			sites_alloc(sites, 0, (uint64_t)spans[i], 0);
 		if (spans[i] < 0)
 			sites_free(sites, 0, (uint64_t)-spans[i], 0, 0);
-		sites_tick(sites, (i + 1) * span_ns);
+		sites_tick(sites, since_ns + (i + 1) * 250 * MS);
 	}
 	return sites_growing(sites, 0);
+}
+
+static bool grows(const int *spans, size_t nr)
+{
+	return grows_after(0, spans, nr);
 }
 
 static void growing(void **state)
 {
 	intern(0, 0);
-	assert_true(grows((int[]){ 5, 1, 1, 1 }, 4, 250 * MS));
+	assert_true(grows((int[]){ 5, 1, 1, 1 }, 4));
 }
 
 static void not_growing_without_the_first_quarter(void **state)
 {
 	intern(0, 0);
-	assert_false(grows((int[]){ 0, 1, 1, 1 }, 4, 250 * MS));
+	assert_false(grows((int[]){ 0, 1, 1, 1 }, 4));
 }
 
 static void not_growing_when_one_quarter_rests(void **state)
 {
 	intern(0, 0);
-	assert_false(grows((int[]){ 4, 4, 0, 4 }, 4, 250 * MS));
+	assert_false(grows((int[]){ 4, 4, 0, 4 }, 4));
 }
 
 static void not_growing_when_it_shrinks_at_last(void **state)
 {
 	intern(0, 0);
-	assert_false(grows((int[]){ 8, 1, 1, -1 }, 4, 250 * MS));
+	assert_false(grows((int[]){ 8, 1, 1, -1 }, 4));
 }
 
 static void too_short_to_tell(void **state)
 {
 	intern(0, 0);
-	assert_false(grows((int[]){ 1, 1, 1 }, 3, 250 * MS));
+	assert_false(grows((int[]){ 1, 1, 1 }, 3));
 }
 
 static void growing_for_long(void **state)
@@ -171,26 +179,31 @@ static void growing_for_long(void **state)
 	for (size_t i = 0; i < 240; i++)
 		spans[i] = 1;
 	intern(0, 0);
-	assert_true(grows(spans, 240, 250 * MS));
+	assert_true(grows(spans, 240));
+}
+
+/* One byte more each 10 ms: whenever there are quarters, they are of all since then. */
+static void check_quarters(uint64_t since_ms, uint64_t last_ms)
+{
+	struct site_quarters quarters;
+
+	for (uint64_t ms = 10; ms <= last_ms; ms += 10) {
+		sites_alloc(sites, 0, 1, (since_ms + ms) * MS);
+		sites_tick(sites, (since_ms + ms) * MS);
+		assert_int_equal(sites_quarters(sites, 0, &quarters), ms >= 1000);
+		if (ms < 1000)
+			continue;
+		assert_true(sites_growing(sites, 0));
+		assert_int_equal(quarters.end_ns[3], (since_ms + ms) * MS);
+		for (size_t i = 0; i < 4; i++)
+			assert_int_equal(quarters.bytes[i], (quarters.end_ns[i] / MS - since_ms) / 10);
+	}
 }
 
 static void quarters_of_any_length(void **state)
 {
-	struct site_quarters quarters;
-
 	intern(0, 0);
-	for (uint64_t ms = 10; ms <= 100000; ms += 10) {
-		sites_alloc(sites, 0, 1, ms);
-		sites_tick(sites, ms * MS);
-		if (!sites_quarters(sites, 0, &quarters)) {
-			assert_true(ms < 1000);
-			continue;
-		}
-		assert_true(sites_growing(sites, 0));
-		assert_int_equal(quarters.end_ns[3], ms * MS);
-		for (size_t i = 0; i < 4; i++)
-			assert_int_equal(quarters.bytes[i], quarters.end_ns[i] / MS / 10);
-	}
+	check_quarters(0, 100000);
 }
 
 /* --- some time was not watched --- */
@@ -285,24 +298,17 @@ static void a_late_tick_after_beginning_anew(void **state)
 	assert_true(distance * 8 <= 3600 * 1000 * MS);
 }
 
-/* As grows(), after a gap that ends at `since_ns`. */
+/* The same after a gap that ends then. */
 static bool grows_since(uint64_t since_ns, const int *spans, size_t nr)
 {
 	sites_begin_anew(sites, since_ns);
-	for (size_t i = 0; i < nr; i++) {
-		if (spans[i] > 0)
-			sites_alloc(sites, 0, (uint64_t)spans[i], 0);
-		if (spans[i] < 0)
-			sites_free(sites, 0, (uint64_t)-spans[i], 0, 0);
-		sites_tick(sites, since_ns + (i + 1) * 250 * MS);
-	}
-	return sites_growing(sites, 0);
+	return grows_after(since_ns, spans, nr);
 }
 
 static void growth_is_of_the_time_after(void **state)
 {
 	intern(0, 0);
-	assert_true(grows((int[]){ 5, 1, 1, 1 }, 4, 250 * MS));
+	assert_true(grows((int[]){ 5, 1, 1, 1 }, 4));
 	sites_disown(sites, 0, 8);
 	assert_false(grows_since(5000 * MS, (int[]){ 0, 0, 0, 0 }, 4));
 	assert_false(grows_since(9000 * MS, (int[]){ 3, 0, 0, 0 }, 4));
@@ -314,25 +320,14 @@ static void growth_is_of_the_time_after(void **state)
 
 static void quarters_of_the_time_after(void **state)
 {
-	const uint64_t since = 7777;	/* ms */
+	const uint64_t since_ms = 7777;
 	struct site_quarters quarters;
 
 	intern(0, 0);
 	sites_tick(sites, 5000 * MS);
-	sites_begin_anew(sites, since * MS);
+	sites_begin_anew(sites, since_ms * MS);
 	assert_false(sites_quarters(sites, 0, &quarters));
-	for (uint64_t ms = 10; ms <= 50000; ms += 10) {
-		sites_alloc(sites, 0, 1, (since + ms) * MS);
-		sites_tick(sites, (since + ms) * MS);
-		if (!sites_quarters(sites, 0, &quarters)) {
-			assert_true(ms < 1000);
-			continue;
-		}
-		assert_true(sites_growing(sites, 0));
-		assert_int_equal(quarters.end_ns[3], (since + ms) * MS);
-		for (size_t i = 0; i < 4; i++)
-			assert_int_equal(quarters.bytes[i], (quarters.end_ns[i] / MS - since) / 10);
-	}
+	check_quarters(since_ms, 50000);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
