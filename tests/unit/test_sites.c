@@ -42,6 +42,15 @@ static void one_site_a_pair(void **state)
 	assert_int_equal(sites_count(sites), 5002);
 }
 
+static void assert_counts(const struct site *site, uint64_t allocs, uint64_t frees,
+			  uint64_t live_bytes)
+{
+	assert_int_equal(site->allocs, allocs);
+	assert_int_equal(site->frees, frees);
+	assert_int_equal(site->live_blocks, allocs - frees);
+	assert_int_equal(site->live_bytes, live_bytes);
+}
+
 static void counts(void **state)
 {
 	const struct site *site;
@@ -53,10 +62,7 @@ static void counts(void **state)
 	sites_alloc(sites, 0, 1, 40);
 	sites_free(sites, 0, 1, 40, 44);
 	site = sites_get(sites, 0);
-	assert_int_equal(site->allocs, 3);
-	assert_int_equal(site->frees, 2);
-	assert_int_equal(site->live_blocks, 1);
-	assert_int_equal(site->live_bytes, 20);
+	assert_counts(site, 3, 2, 20);
 	assert_int_equal(site->peak_bytes, 30);
 	assert_int_equal(site->first_ns, 5);
 	assert_int_equal(site->last_ns, 40);
@@ -218,10 +224,7 @@ static void disowned_is_as_if_it_had_never_been(void **state)
 	sites_free(sites, 0, 10, 5, 25);
 	sites_disown(sites, 0, 20);	/* while all that still waits to be counted */
 	site = sites_get(sites, 0);
-	assert_int_equal(site->allocs, 1);
-	assert_int_equal(site->frees, 1);
-	assert_int_equal(site->live_blocks, 0);
-	assert_int_equal(site->live_bytes, 0);
+	assert_counts(site, 1, 1, 0);
 	assert_int_equal(site->peak_bytes, 30);
 	assert_int_equal(site->lifetime_sum_ns, 20);
 }
