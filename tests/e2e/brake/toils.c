@@ -14,12 +14,13 @@
  */
 #include <pthread.h>
 
-#include "truth.h"
+#include "commands.h"
 
 enum task { CALM, CHURN, SERVE, SPIN };
 
 static volatile enum task task;
 static volatile int nr_working, entered;
+static const char *program;
 
 void *odd_get(size_t size);
 void odd_put(void *block);
@@ -118,7 +119,7 @@ static void enter_and_wait(void)
 		usleep(1000);
 }
 
-static void obey(const char *program, const char *what, const char *word)
+static void obey(const char *what, const char *word)
 {
 	if (!strcmp(what, "churn"))
 		turn_to(CHURN);
@@ -138,33 +139,17 @@ static void obey(const char *program, const char *what, const char *word)
 		_exit(atoi(word));
 	else
 		MUST(!"a command");
-	say("done\n");
-}
-
-static int read_line(char *line, int room)
-{
-	int n = 0;
-
-	while (n + 1 < room && read(STDIN_FILENO, line + n, 1) == 1 && line[n] != '\n')
-		n++;
-	line[n] = '\0';
-	return n;
 }
 
 int main(int argc, char **argv)
 {
 	int nr_threads = argc > 1 ? atoi(argv[1]) : 1;
-	char line[64], *word;
 
+	program = argv[0];
 	while (nr_threads--)
 		begin(toil);
 	say("ready %d\n", getpid());
-	while (read_line(line, sizeof(line))) {
-		word = strchr(line, ' ');
-		if (word)
-			*word++ = '\0';
-		obey(argv[0], line, word ? word : "");
-	}
+	obey_lines(obey);
 	turn_to(CALM);
 	return correct();
 }

@@ -18,8 +18,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "commands.h"
 #include "slow.h"
-#include "truth.h"
 
 #define KEPT_MOST 4096
 
@@ -203,29 +203,11 @@ static void obey(const char *what, const char *word)
 		abort();
 	else
 		do_number(what, atoi(word), word);
-	say("done\n");
-}
-
-static int read_line(char *line, int room)
-{
-	int n = 0;
-
-	while (n + 1 < room && read(STDIN_FILENO, line + n, 1) == 1 && line[n] != '\n')
-		n++;
-	line[n] = '\0';
-	return n;
 }
 
 static void *obey_all(void *unused)
 {
-	char line[4096], *word;
-
-	while (read_line(line, sizeof(line))) {
-		word = strchr(line, ' ');
-		if (word)
-			*word++ = '\0';
-		obey(line, word ? word : "");
-	}
+	obey_lines(obey);
 	exit(correct());
 }
 
