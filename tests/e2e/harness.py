@@ -189,8 +189,16 @@ class Target:
         return line
 
     def go(self):
-        self.process.stdin.write(b"\n")
-        self.process.stdin.flush()
+        self.send("")
+
+    def send(self, command):
+        send_line(self.process, command)
+
+    def do(self, *commands):
+        """What a victim of common/commands.h is told, one after the other."""
+        for command in commands:
+            self.send(command)
+            self.expect("done")
 
     def truth(self):
         return truth_in(self.expect("truth"))
@@ -201,6 +209,11 @@ class Target:
         self.expect("correct")
         self.process.stdin.close()
         equal(self.process.wait(WAIT_S), 0, "exit status of the target")
+
+
+def send_line(process, line):
+    process.stdin.write(line.encode() + b"\n")
+    process.stdin.flush()
 
 
 def truth_in(text):
@@ -327,6 +340,32 @@ class Report:
         return found[0]
 
 
+def untouched(pid, trace):
+    """Nothing of memtrace's is in it, and yet it is traced."""
+    equal(patched(pid), [], "code that is not the original while it is not watched")
+    equal(ours_in(pid), set(), "mappings of memtrace's while it is not watched")
+    equal({int(status["TracerPid"]) for status in threads(pid).values()}, {trace.tracer()},
+          "tracers while it is not watched")
+
+
+def blocks_at(report, mark, name):
+    """How many of the line so marked are live; there may be several sites of it, or none."""
+    line = line_of(name, mark)
+    return sum(s["blocks"] for s in report.sites if is_at(s["stack"][:1], name, line))
+
+
+def check_gaps(report, nr, reason, open_end=False):
+    """So many times in which it was not watched, in order, of which the last one may be open."""
+    gaps = report.run["unwatched"]
+    equal([gap["reason"] for gap in gaps], [reason] * nr, f"reasons of the gaps {gaps}")
+    times = [time for gap in gaps for time in (gap["from_ns"], gap["to_ns"])]
+    if open_end:
+        equal(times[-2:], [report.run["duration_ns"], None], "the last gap")
+        times.pop()
+    equal(times, sorted(times), "times of the gaps")
+    assert times[-1] <= report.run["duration_ns"], (times, report.run["duration_ns"])
+
+
 def is_at(frames, name, line):
     return any(os.path.basename(f["file"] or "") == name and f["line"] == line for f in frames)
 
@@ -424,6 +463,10 @@ class Trace:
             assert value or not ended, f"memtrace ended before: {what}\n{self.stderr()}"
             return value
         return until(seen, what)
+
+    def send(self, line):
+        """To a command with an input of its own."""
+        send_line(self.process, line)
 
     def wait_attached(self, pid):
         self.until(lambda: re.search(rf"pid {pid}\b.*paused", self.stderr()), f"attached to {pid}")

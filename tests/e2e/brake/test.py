@@ -3,10 +3,9 @@
 --overhead: a target that is stopped for too much of its time is not watched for a while, again and
 again.  On jumps the stops are those of two functions of its own that cannot be jumped from.
 """
-from storm import *
+from obedient import *
 
 POOL = ("--alloc", "odd_get", "--free", "odd_put")
-CONFIG = "memtrace.conf"
 PAUSED = "not watched for a while"
 AGAIN = "is watched again"
 WARNED = "was stopped for"
@@ -14,20 +13,9 @@ PATIENT_S = 6.5             # in which the 5 s that it takes are over
 
 
 class Toiler(Target):
-    """Does what it is told."""
-
     def __init__(self, threads=1):
         super().__init__(build("toils.c", "-pthread"), str(threads))
         self.expect("ready")
-
-    def send(self, command):
-        self.process.stdin.write(command.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def do(self, *commands):
-        for command in commands:
-            self.send(command)
-            self.expect("done")
 
 
 def braked(target, *options, **more):
@@ -45,29 +33,13 @@ def pause(target, trace):
     target.do("calm")
 
 
-def untouched(target, trace):
-    """Nothing of memtrace's is in it, and yet it is traced."""
-    equal(patched(target.pid), [], "code that is not the original in a pause")
-    equal(ours_in(target.pid), set(), "mappings of memtrace's in a pause")
-    equal({int(status["TracerPid"]) for status in threads(target.pid).values()},
-          {trace.tracer()}, "tracers in a pause")
-
-
 def leaked(report):
-    line = line_of("toils.c", "LIVE leak")
-    return sum(s["blocks"] for s in report.sites if is_at(s["stack"][:1], "toils.c", line))
+    return blocks_at(report, "LIVE leak", "toils.c")
 
 
 def check_pauses(report, nr, reason="overhead", open_end=False):
-    gaps, overhead = report.run["unwatched"], report.run["overhead"]
-    equal((len(gaps), {gap["reason"] for gap in gaps}), (nr, {reason} if nr else set()),
-          f"gaps {gaps}")
-    times = [time for gap in gaps for time in (gap["from_ns"], gap["to_ns"])]
-    if open_end:
-        equal(times[-2:], [report.run["duration_ns"], None], "the last gap")
-        times.pop()
-    equal(times, sorted(times), "times of the gaps")
-    assert times[-1] <= report.run["duration_ns"], (times, report.run["duration_ns"])
+    overhead = report.run["overhead"]
+    check_gaps(report, nr, reason, open_end)
     assert overhead["stopped_ns"] and overhead["ran_ns"] and overhead["paused_ns"], overhead
     equal(report.run["dropped"], 0, "dropped events")
     return overhead
@@ -82,7 +54,7 @@ def test_a_pause():
         trace = braked(target, "--overhead", "80", "-v")
         target.do("leak 3")
         pause(target, trace)
-        untouched(target, trace)
+        untouched(target.pid, trace)
         target.do("leak 2", "spin")
         wait_for(trace, AGAIN)
         target.do("calm")
@@ -129,7 +101,7 @@ def test_who_has_little_to_do():
     trace = braked(target, "--overhead", "10")
     target.do("leak 3", "serve")
     wait_for(trace, PAUSED)
-    untouched(target, trace)
+    untouched(target.pid, trace)
     target.do("calm", "leak 2")
     report = trace.stop()
     check_pauses(report, 1, open_end=True)
@@ -226,7 +198,7 @@ def test_exec_in_a_pause():
     target, trace = paused("-v")
     target.send("exec")
     target.expect("ready")
-    untouched(target, trace)
+    untouched(target.pid, trace)
     target.do("leak 1", "spin")
     wait_for(trace, AGAIN)
     target.do("calm", "leak 4")
@@ -240,15 +212,11 @@ def test_command():
     """Ends with its own status."""
     trace = Trace([*POOL, "--overhead", "50", "--", build("toils.c", "-pthread")],
                   stdin=subprocess.PIPE)
-
-    def do(command):
-        trace.process.stdin.write(command.encode() + b"\n")
-        trace.process.stdin.flush()
     trace.until(lambda: "ready" in trace.stdout(), "a command that is ready")
-    do("leak 3")
-    do("churn")
+    trace.send("leak 3")
+    trace.send("churn")
     wait_for(trace, PAUSED)
-    do("exit 9")
+    trace.send("exit 9")
     report = trace.wait()
     equal(report.status, 9, "exit status")
     check_pauses(report, 1, open_end=True)
@@ -276,24 +244,16 @@ def test_who_waits_in_a_call_for_ever():
 
 # With the switch
 
-def turn(trace, on):
-    word = f"memleak = {on}: "
-    with open(CONFIG, "w") as file:
-        file.write(f"memleak = {on}\n")
-    wait_for(trace, word)
-
-
 def test_switch_in_a_pause():
     """The brake does not wake what the user has switched off."""
-    with open(CONFIG, "w") as file:
-        file.write("overhead = 90\n")
+    in_place(CONFIG, "overhead = 90\n")
     target = Toiler()
     trace = braked(target, "-c", CONFIG)
     pause(target, trace)
     turn(trace, 0)
     target.do("spin")
     time.sleep(2)
-    untouched(target, trace)
+    untouched(target.pid, trace)
     target.do("calm", "leak 2")
     turn(trace, 1)
     assert patched(target.pid), "nothing patched while it is on"
@@ -305,8 +265,7 @@ def test_switch_in_a_pause():
 
 
 def test_switched_off_in_a_pause_for_good():
-    with open(CONFIG, "w") as file:
-        file.write("memleak = 0\n")
+    in_place(CONFIG, says(0))
     target = Toiler()
     trace = braked(target, "-c", CONFIG, "--overhead", "50")
     turn(trace, 1)
@@ -331,7 +290,7 @@ def test_one_of_two():
         trace.wait_attached(target.pid)
         target.do("leak 3")
     pause(targets[0], trace)
-    untouched(targets[0], trace)
+    untouched(targets[0].pid, trace)
     assert patched(targets[1].pid), "the other one is not watched"
     for target in targets:
         target.do("leak 2")
