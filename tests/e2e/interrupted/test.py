@@ -13,7 +13,8 @@ def trace_briefly(target, times):
 
 def test_every_call_that_waits():
     """Each goes on to wait, and gets what it waits for; 5 traces come and go meanwhile."""
-    target = Target(build("waits.c", "-pthread"))
+    ways = [source(f"{name}.c") for name in ("pipes", "sockets", "queues", "locks", "events")]
+    target = Target(build("waits.c", *ways, "-pthread"))
     target.expect("ready")
     with unharmed(target.pid):
         trace_briefly(target, 5)
