@@ -319,7 +319,8 @@ def unharmed(pid, was_stopped=False, loads=False):
 # memtrace
 
 class Report:
-    """What a run of memtrace left: status, stdout, stderr, and the JSON if it was asked for."""
+    """What a run of memtrace left: status, stdout, stderr, and the JSON if it was asked for; and
+    how long its end took, where it was told to end."""
 
     def __init__(self, status, stdout, stderr, json_file, engine=None):
         self.status, self.stdout, self.stderr = status, stdout, stderr
@@ -482,8 +483,10 @@ class Trace:
 
     def stop(self, with_signal=signal.SIGINT):
         """Ends a trace of running processes: always with status 0 and a full report."""
+        start = time.monotonic()
         self.process.send_signal(with_signal)
         report = self.wait()
+        report.took_s = time.monotonic() - start
         equal(report.status, 0, f"exit status of memtrace\n{report.stderr}\nstatus")
         return report
 
@@ -496,12 +499,18 @@ def launch(*command, options=(), **more):
     return Trace([*options, "--", *command], **more).wait()
 
 
-def trace_at_work(target, *options, **more):
-    """Traces a victim from where it waits ready until it has told the truth: (report, truth)."""
+def trace_until(word, target, *options, **more):
+    """Traces a victim from where it waits ready until it says so: (report, its line)."""
     trace = attach(target.pid, *options, **more)
     target.go()
-    truth = target.truth()
-    return trace.stop(), truth
+    line = target.expect(word)
+    return trace.stop(), line
+
+
+def trace_at_work(target, *options, **more):
+    """The same until it has told the truth: (report, truth)."""
+    report, line = trace_until("truth", target, *options, **more)
+    return report, truth_in(line)
 
 
 def trace_attached(*command, options=(), env=None):

@@ -31,17 +31,12 @@ def check_leaves(*command):
     target = Target(*command)
     target.expect("ready")
     with unharmed(target.pid):
-        trace = attach(target.pid)
-        target.go()
-        truth = target.truth()
-        start = time.monotonic()
-        report = trace.stop()
-        took_s = time.monotonic() - start
+        report, truth = trace_at_work(target)
     target.finish()
     site = report.at("leaves.c", "LIVE")
     equal((site["allocs"], site["frees"], site["bytes"]),
           (truth["allocs"], truth["frees"], truth["live_bytes"]), "site")
-    assert took_s < 4 * PATIENCE, f"detached in {took_s:.1f} s"
+    assert report.took_s < 4 * PATIENCE, f"detached in {report.took_s:.1f} s"
 
 
 def test_leaves_while_traced():

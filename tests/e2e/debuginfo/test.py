@@ -196,9 +196,6 @@ def test_deleted_program():
     target.expect("ready")
     os.unlink("deleted.run")
     with unharmed(target.pid):
-        trace = attach(target.pid)
-        target.go()
-        target.truth()
-        report = trace.stop()
+        report, _ = trace_at_work(target)
     target.finish()
     equal(report.sites[0]["stack"][0]["function"], "leak_here", "function")

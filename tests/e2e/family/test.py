@@ -188,34 +188,33 @@ def check_cycles(way, rounds, *options, cycles=CYCLES):
     target.finish()
 
 
+def check_come_and_go(way, rounds, rounds_of_cycles, *options):
+    check_forks(way, rounds, *options)
+    check_cycles(way, rounds_of_cycles, *options)
+
+
 def test_fork_storm():
-    check_forks("storm", 40)
-    check_cycles("storm", 300)
+    check_come_and_go("storm", 40, 300)
 
 
 def test_fork_storm_followed():
-    check_forks("storm", 15, "-f")
-    check_cycles("storm", 100, "-f")
+    check_come_and_go("storm", 15, 100, "-f")
 
 
 def test_prefork_server():
-    check_forks("prefork", 80)
-    check_cycles("prefork", 200)
+    check_come_and_go("prefork", 80, 200)
 
 
 def test_prefork_server_followed():
-    check_forks("prefork", 40, "-f")
-    check_cycles("prefork", 150, "-f")
+    check_come_and_go("prefork", 40, 150, "-f")
 
 
 def test_execs_out_of_any_thread():
-    check_forks("execs", 30)
-    check_cycles("execs", 150)
+    check_come_and_go("execs", 30, 150)
 
 
 def test_execs_followed():
-    check_forks("execs", 30, "-f")
-    check_cycles("execs", 150, "-f")
+    check_come_and_go("execs", 30, 150, "-f")
 
 
 def test_exec_out_of_a_crowd():

@@ -73,10 +73,7 @@ def check_late_children(*command):
     target = Target(*command, preexec_fn=ahead)
     target.expect("ready")
     with unharmed(target.pid):
-        trace = attach(target.pid)
-        target.go()
-        target.expect("done")
-        report = trace.stop()
+        report, _ = trace_until("done", target)
     target.finish()
     return report
 

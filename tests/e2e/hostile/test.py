@@ -36,15 +36,10 @@ def traced(*libraries, limit_s=120):
     target = Target(build("host.c"), *libraries)
     target.expect("ready")
     with unharmed(target.pid):
-        trace = attach(target.pid)
-        target.go()
-        truth = target.truth()
-        start = time.monotonic()
-        report = trace.stop()
-        took = time.monotonic() - start
+        report, truth = trace_at_work(target)
     target.finish()
     exact(report, truth)
-    assert took < limit_s * PATIENCE, f"the report took {took:.1f} s"
+    assert report.took_s < limit_s * PATIENCE, f"the report took {report.took_s:.1f} s"
     return report
 
 
@@ -113,10 +108,7 @@ def test_changed_while_mapped():
     with open(paths[0], "r+b") as file:
         file.write(b"\xff" * 64)
     os.truncate(paths[1], last + 16)
-    trace = attach(target.pid)
-    target.go()
-    truth = target.truth()
-    report = trace.stop()
+    report, truth = trace_at_work(target)
     target.finish()
     exact(report, truth)
     equal(found_in(report, library())["function"], "allocate", "name in the file that is good")
@@ -136,10 +128,7 @@ def test_headers_changed_while_unwound():
             file.seek(56)       # how many there are
             file.write(struct.pack("<H", chance.choice((0, 1, 0x7fff, 0xffff))))
     with unharmed(target.pid):
-        trace = attach(target.pid, "--unwinder", "libunwind")
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
+        report, truth = trace_at_work(target, "--unwinder", "libunwind")
     target.finish()
     exact(report, truth)
 

@@ -433,10 +433,7 @@ def test_address_sanitizer_attached():
         target = Target(sanitized("address", compiler), "wait", env={"ASAN_OPTIONS": "detect_leaks=0"})
         target.expect("ready")
         with unharmed(target.pid):
-            trace = attach(target.pid)
-            target.go()
-            target.expect("done")
-            report = trace.stop()
+            report, _ = trace_until("done", target)
         equal(report.at("sanitized.c", "LATER")["bytes"], 44, "bytes of the leak")
         assert "detect_leaks=0" in report.stderr, report.stderr
         target.go()

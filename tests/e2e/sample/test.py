@@ -77,10 +77,7 @@ def test_growing():
     """What grows by much more than its error is told, in rounded figures."""
     target = Target(build("leaky.c"))
     target.expect("ready")
-    trace = attach(target.pid, "--sample", "2K")
-    target.go()
-    target.expect("done")
-    report = trace.stop()
+    report, _ = trace_until("done", target, "--sample", "2K")
     target.finish()
     equal(report.json["verdict"], "growing", "verdict")
     equal([site["growing"] for site in report.sites], [True], "sites that grow")

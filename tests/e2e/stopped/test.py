@@ -33,30 +33,28 @@ def test_stays_stopped():
     target.finish()
 
 
-def test_continued_while_traced():
-    target = stopped_target()
+def check_figures(target, bring_to_run):
+    """Of a target that runs on while it is traced."""
     with unharmed(target.pid):
         trace = attach(target.pid)
-        os.kill(target.pid, signal.SIGCONT)
+        bring_to_run(target.pid)
         target.go()
         truth = target.truth()
         report = trace.stop()
     target.finish()
     exact(report, truth)
+
+
+def test_continued_while_traced():
+    check_figures(stopped_target(), lambda pid: os.kill(pid, signal.SIGCONT))
 
 
 def test_stopped_while_traced():
-    target = running_target()
-    with unharmed(target.pid):
-        trace = attach(target.pid)
+    def stop_and_continue(pid):
         for _ in range(3):
-            stop(target.pid)
-            os.kill(target.pid, signal.SIGCONT)
-        target.go()
-        truth = target.truth()
-        report = trace.stop()
-    target.finish()
-    exact(report, truth)
+            stop(pid)
+            os.kill(pid, signal.SIGCONT)
+    check_figures(running_target(), stop_and_continue)
 
 
 def test_detach_while_stopped():
