@@ -3,14 +3,11 @@
  * count [THREADS [ROUNDS]]: each thread allocates, resizes and frees blocks of changing sizes,
  * checks what is in them, and keeps some.  The threads live from before "ready" to the end.
  */
-#include <pthread.h>
-
-#include "truth.h"
+#include "crew.h"
 
 #define SLOTS 16
 
 static int nr_threads = 1, nr_rounds = 100;
-static pthread_barrier_t start, end;
 
 static void worker_round(void **slot, size_t *size, unsigned i)
 {
@@ -38,11 +35,10 @@ static void *worker(void *unused)
 	void *slot[SLOTS] = { NULL };
 	size_t size[SLOTS];
 
-	pthread_barrier_wait(&start);
+	crew_begin();
 	for (int i = 0; i < nr_rounds; i++)
 		worker_round(slot, size, i);
-	pthread_barrier_wait(&end);
-	pthread_barrier_wait(&end);
+	crew_rest();
 	for (int k = 0; k < SLOTS; k++)
 		MUST(!slot[k] || filled(slot[k], size[k], k));
 	return unused;
@@ -50,26 +46,15 @@ static void *worker(void *unused)
 
 int main(int argc, char **argv)
 {
-	pthread_t thread[512];
-	pthread_attr_t small;	/* so small that glibc frees none of the stacks it caches */
-
 	if (argc > 1)
 		nr_threads = atoi(argv[1]);
 	if (argc > 2)
 		nr_rounds = atoi(argv[2]);
-	pthread_barrier_init(&start, NULL, nr_threads + 1);
-	pthread_barrier_init(&end, NULL, nr_threads + 1);
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 64 << 10);
-	for (int i = 0; i < nr_threads; i++)
-		MUST(pthread_create(&thread[i], &small, worker, NULL) == 0);
+	crew_gather(nr_threads, worker);
 	stage("ready");
-	pthread_barrier_wait(&start);
-	pthread_barrier_wait(&end);
+	crew_work();
 	tell_truth();
 	stage("done");
-	pthread_barrier_wait(&end);
-	for (int i = 0; i < nr_threads; i++)
-		pthread_join(thread[i], NULL);
+	crew_leave();
 	return correct();
 }

@@ -4,10 +4,8 @@
  * shape; every thread has pools of its own.  What the pools do inside does not count, what is
  * called outside of them does, also where both have the same address.
  */
-#include <pthread.h>
-
+#include "crew.h"
 #include "pool.h"
-#include "truth.h"
 
 #define ROUNDS 60
 
@@ -139,8 +137,6 @@ static void use_carved(int i)
 	T_FREE(pool.chunk, 48 * POOL_OBJECTS);
 }
 
-static pthread_barrier_t start, end;
-
 static void *work(void *unused)
 {
 	struct pool pool, nodes, many;
@@ -148,7 +144,7 @@ static void *work(void *unused)
 	pool_init(&pool, 40);
 	pool_init(&nodes, 24);
 	pool_init(&many, 64);
-	pthread_barrier_wait(&start);
+	crew_begin();
 	for (int i = 0; i < ROUNDS; i++) {
 		use_pool(&pool, i);
 		use_nodes(&nodes, i);
@@ -157,31 +153,17 @@ static void *work(void *unused)
 		if (!i)
 			use_carved(i);
 	}
-	pthread_barrier_wait(&end);
-	pthread_barrier_wait(&end);
+	crew_rest();
 	return unused;
 }
 
 int main(int argc, char **argv)
 {
-	int nr = argc > 1 ? atoi(argv[1]) : 1;
-	pthread_attr_t small;	/* so small that glibc frees none of the stacks it caches */
-	pthread_t thread[16];
-
-	MUST(nr <= 16);
-	pthread_barrier_init(&start, NULL, nr + 1);
-	pthread_barrier_init(&end, NULL, nr + 1);
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 64 << 10);
-	for (int i = 0; i < nr; i++)
-		MUST(pthread_create(&thread[i], &small, work, NULL) == 0);
+	crew_gather(argc > 1 ? atoi(argv[1]) : 1, work);
 	stage("ready");
-	pthread_barrier_wait(&start);
-	pthread_barrier_wait(&end);
+	crew_work();
 	tell_truth();
 	stage("done");
-	pthread_barrier_wait(&end);
-	for (int i = 0; i < nr; i++)
-		pthread_join(thread[i], NULL);
+	crew_leave();
 	return correct();
 }
