@@ -80,6 +80,12 @@ def read(path, mode="r"):
         return file.read()
 
 
+def remove(pattern):
+    """What an earlier run has left."""
+    for path in glob.glob(pattern):
+        os.unlink(path)
+
+
 # Engines
 
 def engine():

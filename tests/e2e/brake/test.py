@@ -282,8 +282,7 @@ def test_switched_off_in_a_pause_for_good():
 def test_one_of_two():
     """The other one is watched all the time."""
     targets = [Toiler(), Toiler()]
-    for path in glob.glob("two*"):
-        os.unlink(path)
+    remove("two*")
     trace = Trace([*(f"-p{target.pid}" for target in targets), *POOL, "--overhead", "10",
                    "-o", "two", "--format", "json"], json_report=False)
     for target in targets:

@@ -11,8 +11,7 @@ def test_child_runs_free():
 
 def followed(options, run_it):
     """The reports by pid, from files named after the pids."""
-    for path in glob.glob("followed*"):
-        os.unlink(path)
+    remove("followed*")
     pids, parent, truth = run_it([*options, "-f", "-o", "followed", "--format", "json"])
     reports = {int(path.split(".")[-1]): json_in(read(path, "rb")) for path in glob.glob("followed.*")}
     equal(set(reports), {parent, *pids}, "pids with a report")

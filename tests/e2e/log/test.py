@@ -211,8 +211,7 @@ def test_children():
 
 
 def test_pid_in_the_name():
-    for old in glob.glob("by.*.log"):
-        os.unlink(old)
+    remove("by.*.log")
     report = Trace(["--log-file", "by.%p.log", "--", three()],
                    json_report=False).wait()
     found = glob.glob("by.*.log")

@@ -11,8 +11,7 @@ def ready(*arguments):
 
 def test_two_targets():
     targets = [ready("2", "200"), ready("1", "500")]
-    for path in glob.glob("two.*"):
-        os.unlink(path)
+    remove("two.*")
     with unharmed(targets[0].pid), unharmed(targets[1].pid):
         trace = Trace(["-p", str(targets[0].pid), "-p", str(targets[1].pid), "-o", "two.%p",
                        "--format", "json"], json_report=False)

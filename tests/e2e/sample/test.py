@@ -104,8 +104,7 @@ def test_all_freed():
 def test_fork_children():
     """Each has estimates of its own, and the parent's are not changed by them."""
     path = os.path.abspath("child")
-    for old in glob.glob(path + ".*"):
-        os.unlink(old)
+    remove(path + ".*")
     trace = Trace(["-f", "--sample", "4K", "--format", f"json:{path}.%p", "--",
                    build("sample.c", "-pthread"), "1", "2"], json_report=False)
     done = trace.wait()

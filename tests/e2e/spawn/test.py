@@ -16,8 +16,7 @@ def test_vfork_child_allocates(trace):
 
 
 def test_follow():
-    for path in glob.glob("followed.*"):
-        os.unlink(path)
+    remove("followed.*")
     target = Target(build("spawn.c"))
     target.expect("ready")
     with unharmed(target.pid):

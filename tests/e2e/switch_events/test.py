@@ -93,8 +93,7 @@ def test_exec_at_the_turn():
 
 
 def check_fork(ends_off):
-    for path in glob.glob("followed*"):
-        os.unlink(path)
+    remove("followed*")
     in_place(CONFIG, says(0))
     target = Obedient()
     trace = Trace(["-p", str(target.pid), "-f", "-c", CONFIG, "-o", "followed", "--format", "json"],
@@ -293,8 +292,7 @@ def test_stopped_target():
 def test_several():
     in_place(CONFIG, says(1))
     targets = [Obedient() for _ in range(3)]
-    for path in glob.glob("several*"):
-        os.unlink(path)
+    remove("several*")
     pids = [word for target in targets for word in ("-p", str(target.pid))]
     trace = Trace([*pids, "-c", CONFIG, "-o", "several", "--format", "json"], json_report=False)
     for target in targets:

@@ -75,8 +75,7 @@ def test_orphan_ends():
 
 def check_follow(program):
     """What the guest had begun in its host's memory is not looked for in its own."""
-    for path in glob.glob("followed.*"):
-        os.unlink(path)
+    remove("followed.*")
     target = Target(build("inside.cc", build_library("deleter.cc")), program)
     target.expect("ready")
     with unharmed(target.pid):
