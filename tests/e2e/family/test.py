@@ -181,9 +181,13 @@ def check_cycles(way, rounds, *options, cycles=CYCLES):
         for i in range(cycles):
             report = Trace(["-p", str(target.pid), "-q", "-d", f"0.{i % 3}3", *options],
                            json_report=False).wait(WAIT_S)
-            # An exec may come between the look at the program and the hold.
-            may_come_too_late = way in ("execs", "crowd") and str(target.pid) in report.stderr
-            assert report.status == 0 or may_come_too_late, report.stderr
+            if report.status and way in ("execs", "crowd"):
+                # An exec may come between the look at the program and the hold.
+                equal(report.status, 125, f"exit status\n{report.stderr}\nstatus")
+                assert re.fullmatch(rf"memtrace: pid {target.pid}(:| cannot be traced:) .*\n",
+                                    report.stderr), report.stderr
+            else:
+                equal(report.status, 0, f"exit status\n{report.stderr}\nstatus")
         target.expect("done", 2 * WAIT_S)
     target.finish()
 

@@ -312,6 +312,7 @@ def test_without_its_loader():
 
 def test_command_of_32_bits():
     refused(said("--", idle_32()), 125, "idle32 is a 32-bit program")
+    remove("exec32.*")
     report = launch("sh", "-c", 'exec timeout 1 "$0"', idle_32(), options=["-f", "-o", "exec32.%p"],
                     json_report=False)
     equal(report.status, 124, "exit status of one that comes by exec")
