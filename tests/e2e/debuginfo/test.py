@@ -198,4 +198,5 @@ def test_deleted_program():
     with unharmed(target.pid):
         report, _ = trace_at_work(target)
     target.finish()
-    equal(report.sites[0]["stack"][0]["function"], "leak_here", "function")
+    frame = report.sites[0]["stack"][0]
+    equal((frame["function"], frame["line"]), ("leak_here", line_of("leak.c", "LEAK")), "frame")
