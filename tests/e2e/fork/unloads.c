@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 {
 	MUST(argc == 2);
 	stage("ready");
-	for (int i = 0; i < 40; i++)
+	for (int i = 0; i < 20; i++)
 		one_round(argv[1]);
 	stage("done");
 	return correct();

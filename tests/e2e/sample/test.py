@@ -2,17 +2,19 @@
 """
 --sample: estimates of programs that count their own calls, with the errors that memtrace gives.
 
-An estimate that is right errs by more than 5 standard errors once in some million times.
+An estimate that is right errs by more than 5 standard errors once in some million times, if it is
+of many blocks; of a few that are nearly always drawn six are missed as seldom.
 """
 from harness import *
 
 ENGINES = ("jump",)
 ERRORS = 5
+MISSED = 6
 
 
-def close(found, expected, error, what):
-    assert abs(found - expected) <= ERRORS * error + 2, \
-        f"{what}: {found}, must be {expected} within {ERRORS} times {error}"
+def close(found, expected, error, what, block=0):
+    bound = max(ERRORS * error, MISSED * block) + 2
+    assert abs(found - expected) <= bound, f"{what}: {found}, must be {expected} within {bound}"
 
 
 def estimates(report, truth, sample):
@@ -34,8 +36,10 @@ def places(report, threads):
     """Estimates of single places; each thread does the same."""
     for mark, blocks, size in (("kept", 12000, 200), ("resized", 250, 6400), ("zeroed", 40, 20000)):
         site = report.at("sample.c", f"/* {mark} */")
-        close(site["blocks"], threads * blocks, site["blocks_error"], f"blocks {mark}")
-        close(site["bytes"], threads * blocks * size, site["bytes_error"], f"bytes {mark}")
+        few = mark == "zeroed"
+        close(site["blocks"], threads * blocks, site["blocks_error"], f"blocks {mark}", few)
+        close(site["bytes"], threads * blocks * size, site["bytes_error"], f"bytes {mark}",
+              few * size)
     equal(report.at("sample.c", "/* kept */")["frees"], 0, "frees of what is kept")
 
 
