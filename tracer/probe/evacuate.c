@@ -180,7 +180,7 @@ int evacuate(struct process *process, const struct evacuation *evacuation, size_
 	if (nr_inside)
 		*nr_inside = process->threads.nr; /* nobody knows */
 	if (!error)
-		error = maps_read(&maps, process->memory.tid);
+		error = maps_of(&maps, &process->memory);
 	if (error) {
 		free(search);
 		return error;

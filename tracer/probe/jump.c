@@ -250,7 +250,7 @@ static int map_zone(struct jump *jump, struct inject *inject, const struct modul
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
 	taddr_t place = 0, mapped;
 	struct maps maps;
-	int error = maps_read(&maps, jump->process->memory.tid);
+	int error = maps_of(&maps, &jump->process->memory);
 
 	if (!error) {
 		place = zone_choose(&maps, module);
@@ -276,7 +276,7 @@ static int place_detours(struct jump *jump, struct inject *inject,
 {
 	size_t kept = jump->nr_armed;
 	struct maps maps = { 0 };
-	int error = maps_read(&maps, jump->process->memory.tid);
+	int error = maps_of(&maps, &jump->process->memory);
 
 	/* Far away from where the zones may come to be. */
 	if (!error)
@@ -367,7 +367,7 @@ static void tell_stacks(struct jump *jump)
 {
 	struct maps maps;
 
-	if (maps_read(&maps, jump->process->memory.tid))
+	if (maps_of(&maps, &jump->process->memory))
 		return;
 	for (size_t i = 0; i < jump->process->threads.nr; i++)
 		tell_stack(jump, jump->process->threads.items[i], &maps);
@@ -456,7 +456,7 @@ void jump_thread_begins(struct jump *jump, const struct thread *thread)
 {
 	struct maps maps;
 
-	if (!jump->implant.base || maps_read(&maps, thread->tid))
+	if (!jump->implant.base || maps_of(&maps, &jump->process->memory))
 		return;
 	jump_thread_ends(jump, thread); /* whoever had its place before */
 	tell_stack(jump, thread, &maps);

@@ -68,7 +68,7 @@ bool jump_has_orphan(const struct process *process)
 	struct maps maps;
 	bool found;
 
-	if (maps_read(&maps, process->memory.tid))
+	if (maps_of(&maps, &process->memory))
 		return false;
 	found = implant_find(&implant, &maps);
 	maps_release(&maps);
@@ -89,7 +89,7 @@ int jump_adopt(struct targets *targets, struct process *process, struct jump **o
 		jump->targets = targets;
 		jump->process = process;
 		jump->code = parachute_find(&process->memory);
-		error = maps_read(&maps, process->memory.tid);
+		error = maps_of(&maps, &process->memory);
 		if (!error)
 			error = implant_find(&jump->implant, &maps) ? adopt(jump, &maps) : -ENOENT;
 	}

@@ -66,7 +66,7 @@ static int begin(struct inject *inject, struct targets *targets, struct process 
 {
 	const struct parachute_code without = { .syscall = code->syscall };
 	struct maps maps;
-	int error = maps_read(&maps, process->memory.tid);
+	int error = maps_of(&maps, &process->memory);
 
 	if (error)
 		return error;

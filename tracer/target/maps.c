@@ -3,11 +3,13 @@
 #include "maps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "../base/array.h"
 
@@ -30,19 +32,13 @@ static bool parse_line(const char *line, struct mapping *out)
 	return out->path;
 }
 
-int maps_read(struct maps *maps, pid_t tid)
+static int read_all(struct maps *maps, FILE *file)
 {
-	char path[64], *line = NULL;
 	struct mapping mapping;
+	char *line = NULL;
 	size_t room = 0;
 	int error = 0;
-	FILE *file;
 
-	*maps = (struct maps){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/maps", tid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
 	while (!error && getline(&line, &room, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!parse_line(line, &mapping))
@@ -54,10 +50,49 @@ int maps_read(struct maps *maps, pid_t tid)
 			maps->items[maps->nr++] = mapping;
 	}
 	free(line);
-	fclose(file);
 	if (error)
 		maps_release(maps);
 	return error;
+}
+
+int maps_read(struct maps *maps, pid_t tid)
+{
+	char path[64];
+	FILE *file;
+	int error;
+
+	*maps = (struct maps){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/maps", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	error = read_all(maps, file);
+	fclose(file);
+	return error;
+}
+
+static int read_kept(struct maps *maps, int kept)
+{
+	int fd = fcntl(kept, F_DUPFD_CLOEXEC, 0), error;
+	/* The place in the file is one for both. */
+	FILE *file = fd < 0 || lseek(fd, 0, SEEK_SET) ? NULL : fdopen(fd, "r");
+
+	if (file) {
+		error = read_all(maps, file);
+		fclose(file);
+		return error;
+	}
+	error = -errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+int maps_of(struct maps *maps, const struct memory *memory)
+{
+	int error = maps_read(maps, memory->tid);
+
+	return error == -EACCES && memory->maps_fd > 0 ? read_kept(maps, memory->maps_fd) : error;
 }
 
 const struct mapping *maps_find(const struct maps *maps, taddr_t address)

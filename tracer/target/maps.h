@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "../base/types.h"
+#include "memory.h"
 
 struct mapping {
 	taddr_t start, end;
@@ -23,6 +23,8 @@ struct maps {
 
 /* Any live thread's id will do, and has to: a dead leader has no maps. */
 int maps_read(struct maps *maps, pid_t tid);
+/* The same by memory->tid; where the target is not dumpable any more, as the memory was opened. */
+int maps_of(struct maps *maps, const struct memory *memory);
 /* The mapping that an address lies in; NULL: none.  By halves: maps are sorted. */
 const struct mapping *maps_find(const struct maps *maps, taddr_t address);
 void maps_release(struct maps *maps);

@@ -13,13 +13,13 @@
 
 #include "../base/array.h"
 
-static int open_mem(pid_t tid)
+static int open_file(pid_t tid, const char *name, int mode)
 {
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", tid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+	fd = open(path, mode | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -52,14 +52,16 @@ static ssize_t memory_read(const struct memread *mem, taddr_t address, void *buf
 
 int memory_open(struct memory *memory, pid_t tid)
 {
-	int fd = open_mem(tid);
+	int fd = open_file(tid, "mem", O_RDWR), maps_fd;
 
 	if (fd < 0)
 		return fd;
+	maps_fd = open_file(tid, "maps", O_RDONLY);
 	memset(memory, 0, sizeof(*memory));
 	memory->read = (struct memread){ .read = memory_read, .owner = memory };
 	memory->tid = tid;
 	memory->fd = fd;
+	memory->maps_fd = maps_fd < 0 ? 0 : maps_fd;
 	return 0;
 }
 
@@ -67,6 +69,8 @@ void memory_close(struct memory *memory)
 {
 	if (memory->fd > 0)
 		close(memory->fd);
+	if (memory->maps_fd > 0)
+		close(memory->maps_fd);
 	free(memory->patches.items);
 	memset(memory, 0, sizeof(*memory));
 }
@@ -165,7 +169,7 @@ int memory_undo(struct memory *memory)
 
 int memory_undo_in_child(const struct memory *memory, pid_t child)
 {
-	int fd = open_mem(child);
+	int fd = open_file(child, "mem", O_RDWR);
 	int error;
 
 	if (fd < 0)

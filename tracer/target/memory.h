@@ -2,7 +2,7 @@
 /*
  * The target's memory.  Reads go by process_vm_readv where that is allowed and by
  * /proc/PID/mem otherwise; writes go by /proc/PID/mem, opened once: the descriptor keeps
- * working when the target becomes non-dumpable.
+ * working when the target becomes non-dumpable, and so does that of its maps (maps.h).
  *
  * Every write keeps the original bytes, so that one call undoes them all, in this process or
  * in a copy of it that fork has made.
@@ -28,6 +28,7 @@ struct memory {
 	struct memread read;	/* first: a struct memory is a memread */
 	pid_t tid;		/* a live thread */
 	int fd;
+	int maps_fd;		/* 0: none */
 	bool slow;		/* process_vm_readv is refused */
 	struct {
 		struct patch *items;

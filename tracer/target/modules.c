@@ -261,7 +261,7 @@ static void end_scan(struct modules *modules)
 int modules_scan(struct modules *modules, pid_t tid, const struct memory *memory)
 {
 	struct maps maps;
-	int error = maps_read(&maps, tid);
+	int error = maps_of(&maps, memory);
 
 	/* A thread that is ending has no maps any more: that says nothing of the modules. */
 	if (!error && !maps.nr)

@@ -239,7 +239,7 @@ struct parachute_code parachute_find(const struct memory *memory)
 	struct parachute_code code = { 0 };
 	struct maps maps;
 
-	if (maps_read(&maps, memory->tid))
+	if (maps_of(&maps, memory))
 		return code;
 	search_those(memory, &maps, is_c_library, &code);
 	search_those(memory, &maps, is_loader, &code);
