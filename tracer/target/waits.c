@@ -214,8 +214,9 @@ void thread_resume(struct thread *thread, int signal)
 
 	thread->resume_signal = signal;
 	/* A signal is not kept waiting: its handler's first instruction will do as well.  Nor is an
-	 * end, which an exec may wait for. */
-	thread->held = holding && !signal && !thread->exiting;
+	 * end, which an exec may wait for; nor is it kept within a system call, where it could not
+	 * run others for us. */
+	thread->held = holding && !signal && !thread->exiting && thread->stopped_by != STOP_SYSCALL;
 	if (thread->held)
 		return;
 	if (holding)
