@@ -2,12 +2,14 @@
 /* The file is looked up as the kernel will, from the thread's own root and folders. */
 #include "exec.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #define PAGE_BYTES 4096
 
@@ -46,6 +48,14 @@ static bool is_named_here(pid_t tid, int folder, const char *path, char *out, si
 	return length > 0 && (size_t)length < bytes;
 }
 
+static bool is_hidden(pid_t tid)
+{
+	char root[64];
+
+	snprintf(root, sizeof(root), "/proc/%d/root/", tid);
+	return access(root, F_OK) && errno == EACCES;
+}
+
 static bool gives_rights(const char *path)
 {
 	struct stat status;
@@ -57,14 +67,25 @@ static bool gives_rights(const char *path)
 	       getxattr(path, "security.capability", NULL, 0) > 0;
 }
 
+/* Where it is not dumpable, its root and folders cannot be seen: the root most likely is ours. */
+static bool may_give_rights(pid_t tid, int folder, const char *path)
+{
+	char name[PATH_MAX + 64];
+
+	if (!is_named_here(tid, folder, path, name, sizeof(name)))
+		return false;
+	if (!is_hidden(tid))
+		return gives_rights(name);
+	return path[0] == '/' && gives_rights(path);
+}
+
 bool exec_gives_rights(const struct thread *thread)
 {
-	char path[PATH_MAX], name[PATH_MAX + 64];
+	char path[PATH_MAX];
 	struct arch_exec exec;
 	arch_regs regs;
 
 	return !thread_get_regs(thread, &regs) && arch_begins_exec(&regs, &exec) &&
 	       read_path(&thread->process->memory.read, exec.path, path) &&
-	       is_named_here(thread->tid, exec.folder, path, name, sizeof(name)) &&
-	       gives_rights(name);
+	       may_give_rights(thread->tid, exec.folder, path);
 }

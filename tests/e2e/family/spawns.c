@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * spawns PROGRAM [ROUNDS]: children that become the program, in each way that there is, while two
- * threads allocate; it must end with 7.  Each is looked for in a folder first that has none.
+ * spawns PROGRAM [ROUNDS [hidden]]: children that become the program, in each way that there is,
+ * while two threads allocate; it must end with 7.  Each is looked for in a folder first that has
+ * none.  Hidden: not dumpable.
  */
 #include <pthread.h>
 #include <spawn.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "truth.h"
@@ -76,6 +78,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++)
 		MUST(pthread_create(&thread[i], NULL, allocates, NULL) == 0);
 	stage("ready");
+	if (argc > 3)
+		MUST(prctl(PR_SET_DUMPABLE, 0) == 0);
 	for (int i = 0; i < 6 * rounds; i++) {
 		pid_t child = spawned(i % 6);
 

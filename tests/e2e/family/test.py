@@ -126,10 +126,10 @@ def privileged(way):
     return program
 
 
-def check_privileged(way, **tracer):
+def check_privileged(way, *more, **tracer):
     program = privileged(way)
     path = f"/nonexistent:{os.path.dirname(program)}:{os.environ['PATH']}"
-    target = Target(build("spawns.c", "-pthread"), program, preexec_fn=unprivileged,
+    target = Target(build("spawns.c", "-pthread"), program, *more, preexec_fn=unprivileged,
                     env={"PATH": path})
     target.expect("ready")
     with unharmed(target.pid):
@@ -147,6 +147,11 @@ def test_set_id_programs():
 
 def test_programs_with_capabilities():
     check_privileged("capability", preexec_fn=unprivileged)
+
+
+def test_set_id_programs_of_one_not_dumpable():
+    """Whose root and folders may not be looked at."""
+    check_privileged("set-id", "3", "hidden", preexec_fn=unprivileged)
 
 
 def test_set_id_programs_traced_by_root():
