@@ -31,7 +31,15 @@ void modules_deinit(struct modules *modules)
 	*modules = (struct modules){ 0 };
 }
 
-/* map_files works for deleted and renamed files too, but takes a capability. */
+static int open_path(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* map_files works for deleted and renamed files too, but takes a capability.  The root of one that
+ * is not dumpable is hidden: it most likely is ours. */
 static int open_mapped_file(pid_t tid, const struct mapping *mapping)
 {
 	char path[4096 + 64];
@@ -44,9 +52,11 @@ static int open_mapped_file(pid_t tid, const struct mapping *mapping)
 	if (fd >= 0)
 		return fd;
 	snprintf(path, sizeof(path), "/proc/%d/root%s", tid, mapping->path);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open_path(path);
+	if (fd == -EACCES && mapping->path[0] == '/')
+		fd = open_path(mapping->path);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* Another file may have taken the name. */
 	if (fstat(fd, &status) || status.st_ino != mapping->inode || !S_ISREG(status.st_mode)) {
 		close(fd);
