@@ -12,6 +12,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/message.h"
+#include "target/access.h"
 #include "target/exec.h"
 #include "target/procfs.h"
 
@@ -50,8 +51,9 @@ static void on_signal(struct thread *thread, int signal)
 	thread_resume(thread, signal);
 }
 
-/* A run and a report of its own, under -f.  -ENOMEM: it is let go instead. */
-static int follow(struct trace *trace, struct thread *thread, struct process *process)
+/* A run and a report of its own, under -f.  -ENOMEM: it is to be let go instead. */
+static int make_run(struct trace *trace, struct thread *thread, struct process *process,
+		    struct run **out)
 {
 	struct run *run;
 
@@ -66,14 +68,30 @@ static int follow(struct trace *trace, struct thread *thread, struct process *pr
 	if (thread->stopped_by != STOP_EXEC)
 		run_begin_late(run, false);
 	(void)run_open_logs(run, trace->namer);
-	if (!run_open(run))
-		hold_for_arming(trace, process);
+	(void)run_open(run);
+	*out = run;
+	return 0;
+}
+
+static void set_out(struct trace *trace, struct thread *thread, const struct run *run)
+{
+	if (run->wants_arm)
+		hold_for_arming(trace, run->process);
 	/* From an exec it goes on to a stop in which it can run system calls. */
 	if (thread->stopped_by == STOP_EXEC)
 		thread_push_on(thread);
 	else
 		thread_resume(thread, 0);
-	return 0;
+}
+
+static int follow(struct trace *trace, struct thread *thread, struct process *process)
+{
+	struct run *run;
+	int error = make_run(trace, thread, process, &run);
+
+	if (!error)
+		set_out(trace, thread, run);
+	return error;
 }
 
 static void let_go(struct trace *trace, struct thread *thread, struct process *process)
@@ -88,14 +106,28 @@ static void clean_up_child(struct thread *thread)
 	struct process *process = thread->process;
 	const struct run *run = process->parent->run;
 
-	if (!run || !run->probe || memory_open(&process->memory, thread->tid))
+	if (!run || !run->probe || process_open_memory(process))
 		return;
 	process->holding = true;
 	thread_resume(thread, 0);
 	probe_leave_child(run->probe, process);
 	process->holding = false;
-	memory_close(&process->memory);
-	process->memory.tid = thread->tid;
+}
+
+/* Where it is not dumpable, what can be known of it has to be learned now. */
+static int follow_child(struct trace *trace, struct thread *thread)
+{
+	struct process *process = thread->process;
+	struct access access;
+	bool looks = process->hidden && !access_open(&access, &trace->targets, thread);
+	struct run *run;
+	int error = make_run(trace, thread, process, &run);
+
+	if (looks)
+		access_close(&access);
+	if (!error)
+		set_out(trace, thread, run);
+	return error;
 }
 
 /* A fork child runs in a copy of the memory; its copy of our patches goes first. */
@@ -107,7 +139,7 @@ static void free_child(struct trace *trace, struct thread *thread)
 		message_debug("pid %d: ended before its code could be restored", thread->tid);
 	clean_up_child(thread);
 	process->parent = NULL;
-	if (!trace->options->follow_forks || follow(trace, thread, process))
+	if (!trace->options->follow_forks || follow_child(trace, thread))
 		let_go(trace, thread, process);
 }
 
@@ -152,27 +184,121 @@ static void on_event(struct trace *trace, struct thread *thread)
 	thread_resume(thread, 0);
 }
 
-/* `creator` is stopped in the event that told of the child, so both are there to compare. */
-static bool shares_memory(pid_t creator, pid_t child, enum stop_kind event)
+/* What the three events mean nearly always. */
+static bool most_likely_shares(enum stop_kind event)
 {
-	int shared = process_shares_memory(creator, child);
-
-	/* A kernel without kcmp: what the three events mean nearly always. */
-	return shared < 0 ? event != STOP_FORK : shared;
+	return event != STOP_FORK;
 }
 
-static void adopt_child(struct trace *trace, struct process *parent, pid_t child)
+/* Under a filter of system calls what makes it visible may be its end.  Jumps let it pass through
+ * what they are copied with; breakpoints are its end for certain. */
+static bool is_worth_it(const struct process *parent, pid_t child)
+{
+	const struct run *run = parent->run;
+
+	return run && run->probe &&
+	       (!run->probe->jump || !procfs_status_number(child, "Seccomp"));
+}
+
+static void be_guest(struct trace *trace, struct thread *thread, struct thread *creator)
+{
+	struct process *own = thread->process;
+
+	thread_move(thread, own->parent);
+	thread_be_guest(&trace->targets, thread);
+	process_destroy(&trace->targets, own);
+	if (creator)
+		thread_parks(creator, thread->tid);
+}
+
+static void restore_visible(struct process *process)
+{
+	process->clean = !process_open_memory(process) &&
+			 !memory_undo_in_child(&process->parent->memory, process->pid);
+}
+
+/* It is not dumpable, and we may not look.  `creator` (NULL: unknown) stands still until it is
+ * restored. */
+static void restore_hidden(struct trace *trace, struct thread *thread, struct thread *creator,
+			   enum stop_kind event)
+{
+	struct process *process = thread->process, *parent = process->parent;
+	bool shares = most_likely_shares(event);
+	struct access access;
+	int error = -EPERM;
+
+	process->hidden = true;
+	if (is_worth_it(parent, thread->tid))
+		error = access_open(&access, &trace->targets, thread);
+	/* If only the parent is hidden now, they share nothing. */
+	if (!error)
+		shares = process_shares_memory(parent->memory.tid, thread->tid) == 1;
+	if (!error && !shares)
+		restore_visible(process);
+	if (!error)
+		access_close(&access);
+	if (shares)
+		be_guest(trace, thread, creator);
+	else if (error && error != -ESRCH && parent->memory.patches.nr)
+		message_warn("pid %d: it is not dumpable, as its parent: breakpoints stay in it",
+			     thread->tid);
+}
+
+/* A record of its own, that of a child; NULL: there is none to be made. */
+static struct thread *make_child(struct trace *trace, struct process *parent, pid_t child)
 {
 	struct process *process;
 	struct thread *thread;
 
 	if (process_create(&trace->targets, child, &process))
-		return;
+		return NULL;
 	process->parent = parent;
+	if (!process_claim(&trace->targets, process, child, &thread))
+		return thread;
+	process_destroy(&trace->targets, process);
+	return NULL;
+}
+
+static void adopt_child(struct trace *trace, struct process *parent, pid_t child)
+{
+	struct thread *thread = make_child(trace, parent, child);
+	int error;
+
+	if (!thread)
+		return;
 	/* At once: the parent may exec, or close a library, before the child's first stop. */
-	process->clean = !memory_undo_in_child(&parent->memory, child);
-	if (process_claim(&trace->targets, process, child, &thread))
-		process_destroy(&trace->targets, process);
+	error = memory_undo_in_child(&parent->memory, child);
+	thread->process->clean = !error;
+	if (error == -EACCES)
+		restore_hidden(trace, thread, NULL, STOP_FORK);
+}
+
+/* kcmp(2) may not compare it with its creator. */
+static void add_hidden(struct trace *trace, struct thread *creator, enum stop_kind event,
+		       pid_t child)
+{
+	struct thread *thread = make_child(trace, creator->process, child);
+
+	if (thread)
+		restore_hidden(trace, thread, creator, event);
+}
+
+static void on_new_process(struct trace *trace, struct thread *thread, enum stop_kind event,
+			   pid_t child)
+{
+	/* `thread` is stopped in the event that told of the child: both are there to compare. */
+	int shared = process_shares_memory(thread->tid, child);
+	struct thread *added;
+
+	if (shared == -EPERM) {
+		add_hidden(trace, thread, event, child);
+	} else if (shared < 0 ? most_likely_shares(event) : shared) {
+		/* vfork, or clone(CLONE_VM): it runs on our breakpoints until its exec. */
+		if (!process_claim(&trace->targets, thread->process, child, &added))
+			thread_be_guest(&trace->targets, added);
+	} else {
+		adopt_child(trace, thread->process, child);
+	}
 }
 
 static void on_new(struct trace *trace, struct thread *thread, enum stop_kind event, pid_t child)
@@ -180,15 +306,10 @@ static void on_new(struct trace *trace, struct thread *thread, enum stop_kind ev
 	struct process *process = thread->process;
 	struct thread *added;
 
-	if (procfs_status_number(child, "Tgid") == process->pid) {
+	if (procfs_status_number(child, "Tgid") == process->pid)
 		(void)process_claim(&trace->targets, process, child, &added);
-	} else if (shares_memory(thread->tid, child, event)) {
-		/* vfork, or clone(CLONE_VM): it runs on our breakpoints until its exec. */
-		if (!process_claim(&trace->targets, process, child, &added))
-			thread_be_guest(&trace->targets, added);
-	} else {
-		adopt_child(trace, process, child);
-	}
+	else
+		on_new_process(trace, thread, event, child);
 	thread_resume(thread, 0);
 }
 
@@ -373,6 +494,14 @@ static struct process *find_ended(struct trace *trace)
 	return NULL;
 }
 
+/* Where it is hidden, too, which will be seen then. */
+static bool has_memory_of_its_own(const struct process *parent, pid_t child)
+{
+	int shared = process_shares_memory(parent->memory.tid, child);
+
+	return shared == 0 || shared == -EPERM;
+}
+
 static void place_stray(struct trace *trace, struct thread *thread)
 {
 	struct process *process = find_process(trace, procfs_status_number(thread->tid, "Tgid"));
@@ -384,8 +513,7 @@ static void place_stray(struct trace *trace, struct thread *thread)
 	targets_note_claimed(&trace->targets, thread->tid);
 	if (process)
 		(void)process_claim(&trace->targets, process, thread->tid, &thread);
-	else if (parent && (parent->ended || !shares_memory(parent->memory.tid, thread->tid,
-							    STOP_VFORK)))
+	else if (parent && (parent->ended || has_memory_of_its_own(parent, thread->tid)))
 		adopt_child(trace, parent, thread->tid);
 	else
 		thread_detach(&trace->targets, thread, 0);

@@ -83,12 +83,15 @@ static void learn_names(struct run *run)
 {
 	static const char *const plain[] = { "malloc", "malloc_debug", NULL };
 	enum program_kind kind = program_of_process(run->process->pid);
+	char *exe = procfs_exe(run->process->pid);
 
+	if (!exe && run->exe && errno == EACCES)
+		return; /* not dumpable since we looked first */
 	run->is_32_bit = kind == PROGRAM_32_BIT || kind == PROGRAM_X32;
 	run->lacks_pymalloc = procfs_was_started_with(run->process->pid, "PYTHONMALLOC=", plain);
 	free(run->exe);
 	free(run->command);
-	run->exe = procfs_exe(run->process->pid);
+	run->exe = exe;
 	run->command = procfs_command(run->process->pid);
 	run->facts.exe = run->exe;
 	run->facts.command = run->command;
@@ -236,7 +239,7 @@ void run_begin_late(struct run *run, bool has_calls)
 
 int run_open(struct run *run)
 {
-	int error = memory_open(&run->process->memory, run->process->memory.tid);
+	int error = process_open_memory(run->process);
 
 	if (!error)
 		error = make_probe(run);
@@ -397,6 +400,8 @@ int run_restart(struct run *run)
 	logs_restart(&run->logs, since_epoch(run));
 	memory_close(&run->process->memory);
 	run->process->memory.tid = tid;
+	free(run->exe);
+	run->exe = NULL;
 	learn_names(run);
 	run->was_watched = run->facts.found_late = false;
 	run->unstarted = true;

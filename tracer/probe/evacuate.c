@@ -16,8 +16,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../target/procfs.h"
-
 #define STACK_BYTES_MAX (1 << 20)
 #define STACKS_MAX 8		/* handlers within handlers, each on a stack of its own */
 #define CHUNK_WORDS 2048
@@ -136,11 +134,11 @@ static void search_stacks(struct search *search)
 /* Waiting in the kernel for a vfork child; what it has in its registers cannot be seen. */
 static void move_parked(struct search *search, const struct thread *thread)
 {
-	uint64_t sp, pc;
+	taddr_t sp, pc;
 
 	if (thread->exiting)
 		return;
-	if (!procfs_blocked_at(thread->tid, thread->tid, &sp, &pc)) {
+	if (!thread_parked_at(thread, &sp, &pc)) {
 		search->inside = true;
 		return;
 	}

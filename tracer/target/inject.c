@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "maps.h"
 #include "procfs.h"
 
@@ -231,6 +232,19 @@ static int take_socket(const struct thread *thread, int target_fd)
 	return error == -ESRCH ? -ENOSYS : error;
 }
 
+/* As one that is not dumpable, where it may be looked at: nobody else gets the socket. */
+static int take_hidden_socket(struct inject *inject, int target_fd)
+{
+	struct injection *injection = &inject->injection;
+	int socket = take_socket(injection->thread, target_fd);
+
+	if (socket != -EPERM || access_give(injection))
+		return socket;
+	socket = take_socket(injection->thread, target_fd);
+	access_take_back(injection);
+	return socket;
+}
+
 static int receive(struct inject *inject, int target_socket, taddr_t scratch, int *target_fd)
 {
 	struct memory *memory = &inject->injection.thread->process->memory;
@@ -262,7 +276,7 @@ static int receive(struct inject *inject, int target_socket, taddr_t scratch, in
 static int pass_through(struct inject *inject, int fd, const int pair[2], taddr_t scratch,
 			int *target_fd)
 {
-	int socket = take_socket(inject->injection.thread, pair[0]), error;
+	int socket = take_hidden_socket(inject, pair[0]), error;
 
 	if (socket < 0)
 		return socket;

@@ -165,6 +165,13 @@ int process_create(struct targets *targets, pid_t pid, struct process **out)
 	return 0;
 }
 
+int process_open_memory(struct process *process)
+{
+	struct memory *memory = &process->memory;
+
+	return memory->fd > 0 ? 0 : memory_open(memory, memory->tid);
+}
+
 void process_destroy(struct targets *targets, struct process *process)
 {
 	while (process->threads.nr)
@@ -311,6 +318,37 @@ void thread_restart_call(const struct thread *thread)
 	(void)thread_set_regs(thread, &regs);
 }
 
+void thread_parks(struct thread *thread, pid_t child)
+{
+	arch_regs regs;
+
+	if (thread_get_regs(thread, &regs))
+		return;
+	thread->parked_for = child;
+	thread->parked_sp = regs.rsp;
+	thread->parked_pc = regs.rip;
+}
+
+static bool waits_for_guest(const struct thread *thread)
+{
+	const struct process *process = thread->process;
+
+	for (size_t i = 0; thread->parked_for && i < process->threads.nr; i++)
+		if (process->threads.items[i]->guest &&
+		    process->threads.items[i]->tid == thread->parked_for)
+			return true;
+	return false;
+}
+
+bool thread_parked_at(const struct thread *thread, taddr_t *sp, taddr_t *pc)
+{
+	if (!waits_for_guest(thread))
+		return procfs_blocked_at(thread->tid, thread->tid, sp, pc);
+	*sp = thread->parked_sp;
+	*pc = thread->parked_pc;
+	return true;
+}
+
 void process_hold(struct process *process)
 {
 	process->holding = true;
@@ -332,7 +370,7 @@ void process_hold_again(struct process *process)
 static bool is_parked(const struct thread *thread)
 {
 	return procfs_state(thread->tid, thread->tid) == 'D' &&
-	       procfs_in_system_call(thread->tid, thread->tid);
+	       (waits_for_guest(thread) || procfs_in_system_call(thread->tid, thread->tid));
 }
 
 bool process_all_held(const struct process *process, bool accept_parked)

@@ -45,6 +45,8 @@ struct thread {
 	struct calls *calls;		/* the probe's: calls under way */
 	uint64_t stopped_ns;		/* clock_ns() of its stop; 0: that does not count */
 	uint64_t resumed_ns;		/* likewise of the end of the last one */
+	pid_t parked_for;		/* thread_parks() */
+	taddr_t parked_sp, parked_pc;	/* likewise */
 	bool to_be_measured, measured;	/* thread_measure_switch(); what it found is in: */
 	struct standstill_switch last_switch;
 	struct thread *next;
@@ -62,6 +64,7 @@ struct process {
 	struct standstill standstill;
 	struct process *parent;	/* this is a fork child that still has its parent's patches */
 	bool clean;		/* ... had: they are gone */
+	bool hidden;		/* not dumpable from its beginning, and we may not look: access.h */
 	void *run;		/* the owner's */
 	bool ended;		/* no thread is left, guests included */
 	/* STOP_EXITED or STOP_KILLED once no thread of its own is left. */
@@ -108,6 +111,8 @@ void targets_deinit(struct targets *targets);
 /* A record only; nothing is done to the process yet. */
 int process_create(struct targets *targets, pid_t pid, struct process **out);
 void process_destroy(struct targets *targets, struct process *process);
+/* By memory.tid, unless it is open already. */
+int process_open_memory(struct process *process);
 
 /* Seizes all threads; they go on running.  May be called again to find threads that came
  * meanwhile.  *added (may be NULL) grows by the new ones.  -EAGAIN, here and below: an exec is
@@ -157,6 +162,14 @@ void thread_exiting(struct thread *thread);
  * nearly nothing before the next one.  There, whether that is so can be told; if so, it counts. */
 void thread_measure_switch(struct thread *thread);
 void thread_switch_measured(struct thread *thread);
+/* Stopped in the event that tells of its vfork child, a guest, for which it will wait in the kernel:
+ * of one that is not dumpable that cannot be seen any more when it does. */
+void thread_parks(struct thread *thread, pid_t child);
+/* Where it waits in the kernel, for that or anything else; false: unknown. */
+bool thread_parked_at(const struct thread *thread, taddr_t *sp, taddr_t *pc);
+/* Until one that an event has told of has come to its first stop, which targets_next() will still
+ * tell.  False: it ends. */
+bool thread_await_first_stop(struct targets *targets, struct thread *thread);
 /* All threads but one are gone: an exec. */
 void process_forget_others(struct targets *targets, struct process *process, pid_t tid);
 /* 1: they share their memory; 0: they do not; -errno: the kernel cannot tell. */

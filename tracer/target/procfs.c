@@ -143,6 +143,30 @@ bool procfs_capable(pid_t pid, unsigned capability)
 	return value && strtoull(value, NULL, 16) >> capability & 1;
 }
 
+/* Real, effective, saved, of the file system. */
+static bool are_all(const char *numbers, unsigned wanted)
+{
+	unsigned found[4];
+
+	return numbers && sscanf(numbers, "%u %u %u %u", &found[0], &found[1], &found[2],
+				 &found[3]) == 4 &&
+	       found[0] == wanted && found[1] == wanted && found[2] == wanted && found[3] == wanted;
+}
+
+bool procfs_is_ours(pid_t pid)
+{
+	char buffer[4096], ours[4096], path[64];
+	const char *user, *group, *permitted, *our_own;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	user = status_value(path, "Uid", buffer, sizeof(buffer));
+	group = user ? strstr(user, "\nGid:") : NULL;
+	permitted = group ? strstr(group, "\nCapPrm:") : NULL;
+	our_own = status_value("/proc/self/status", "CapEff", ours, sizeof(ours));
+	return permitted && our_own && are_all(user, geteuid()) && are_all(group + 5, getegid()) &&
+	       !(strtoull(permitted + 8, NULL, 16) & ~strtoull(our_own, NULL, 16));
+}
+
 bool procfs_is_kernel_thread(pid_t pid)
 {
 	char buffer[1024];

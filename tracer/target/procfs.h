@@ -31,6 +31,8 @@ uint64_t procfs_cpu_ns(pid_t pid, pid_t tid);
 long procfs_status_number(pid_t pid, const char *key);
 /* It has this capability, of <linux/capability.h>, in its user namespace. */
 bool procfs_capable(pid_t pid, unsigned capability);
+/* Its user and group are ours, and it has no capability that we do not have. */
+bool procfs_is_ours(pid_t pid);
 /* It is one of the kernel's own, without memory. */
 bool procfs_is_kernel_thread(pid_t pid);
 /* A thread that has not ended, the first one if possible: a leader that has has no memory and no

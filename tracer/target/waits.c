@@ -4,9 +4,12 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../base/clock.h"
 #include "procfs.h"
+
+#define FIRST_STOP_US 100
 
 void targets_put_back(struct targets *targets, pid_t tid, int status)
 {
@@ -177,6 +180,7 @@ static void describe(struct thread *thread, int status, uint64_t queue_ns, struc
 	if (has_message(out->kind) && !read_message(thread, status, &out->message))
 		*out = (struct stop){ .kind = STOP_NONE }; /* its end will be told, too */
 	thread->stopped_by = out->kind;
+	thread->parked_for = 0;
 	thread->group_stopped = out->kind == STOP_GROUP;
 	if (thread->stopped)
 		begin_stop(thread, queue_ns);
@@ -206,6 +210,33 @@ void targets_next(struct targets *targets, struct stop *out)
 		thread->first_status = status;
 	else
 		describe(thread, status, targets->queue_ns, out);
+}
+
+static bool stands_in_first_stop(const struct thread *thread)
+{
+	siginfo_t info;
+
+	return !do_ptrace(PTRACE_GETSIGINFO, thread->tid, 0, (unsigned long)&info) &&
+	       info.si_code >> 8 == PTRACE_EVENT_STOP;
+}
+
+bool thread_await_first_stop(struct targets *targets, struct thread *thread)
+{
+	arch_regs regs;
+	int status;
+
+	/* It comes to it at once, but perhaps after all others that want to run. */
+	while (thread_get_regs(thread, &regs)) {
+		char state = procfs_state(thread->tid, thread->tid);
+
+		if (!state || state == 'Z' || state == 'X')
+			return false;
+		usleep(FIRST_STOP_US);
+	}
+	/* Else it has been taken already, and is in the queue. */
+	if (waitpid(thread->tid, &status, __WALL | WNOHANG) > 0)
+		targets_put_back(targets, thread->tid, status);
+	return stands_in_first_stop(thread);
 }
 
 void thread_resume(struct thread *thread, int signal)

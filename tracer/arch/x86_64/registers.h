@@ -111,6 +111,13 @@ static inline bool arch_is_in_call(const arch_regs *regs)
 	return (int64_t)regs->orig_rax >= 0;
 }
 
+/* Of one that stands right behind a syscall instruction: that one's address; 0: it does not, or came
+ * into the kernel by another way.  The processor leaves the pc in rcx. */
+static inline taddr_t arch_syscall_behind(const arch_regs *regs)
+{
+	return arch_is_in_call(regs) && regs->rcx == regs->rip ? regs->rip - 2 : 0;
+}
+
 /* Back to the syscall instruction, two bytes long. */
 static inline void arch_call_again(arch_regs *regs)
 {
