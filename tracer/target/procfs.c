@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOOKS 5
 
 static ssize_t read_file(const char *path, char *buffer, size_t bytes)
 {
@@ -206,9 +209,18 @@ static pid_t itself_if_alive(pid_t pid, pid_t tid)
 	return state && state != 'Z' && state != 'X' ? tid : 0;
 }
 
+/* A thread that execs takes the id of its leader, which has ended by then: a look at that moment
+ * finds neither. */
 pid_t procfs_live_thread(pid_t pid)
 {
-	return look_at_threads(pid, itself_if_alive);
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	pid_t tid = look_at_threads(pid, itself_if_alive);
+
+	for (unsigned i = 1; i < LOOKS && !tid && procfs_state(pid, pid); i++) {
+		nanosleep(&pause, NULL);
+		tid = look_at_threads(pid, itself_if_alive);
+	}
+	return tid;
 }
 
 /* One that is about to leave lets them go one by one: each is asked once. */
