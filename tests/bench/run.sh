@@ -3,7 +3,7 @@
 #
 # run.sh MEMTRACE FOLDER: measures, never judges.  All figures are medians of three of one run;
 # compare ratios, since times drift from hour to hour.  The engine jump, and what it must reach,
-# is measured by engines.py; servers under load, once each, by servers.py.
+# is measured by engines.py; servers under load by servers.py and postgres.py.
 set -eu
 memtrace=$1 bench=$2
 files=$(mktemp -d)
@@ -103,3 +103,6 @@ fi
 
 echo
 /usr/bin/python3 "$(dirname "$0")/servers.py" "$memtrace"
+
+echo
+/usr/bin/python3 "$(dirname "$0")/postgres.py" "$memtrace"
