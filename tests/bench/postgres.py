@@ -41,7 +41,7 @@ class Postgres:
     """A server in a folder of its own; root starts it as somebody else, as it wants."""
 
     def __init__(self, folder):
-        self.folder = folder
+        self.folder, self.process = folder, None
         self.user = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid} \
             if os.getuid() == 0 else {}
         self.address = ["-h", folder, "-U", "bench"]
@@ -64,17 +64,20 @@ class Postgres:
         while subprocess.run([program("pg_isready"), *self.address, "-d", "postgres", "-q"],
                              check=False).returncode:
             if time.monotonic() > end:
-                sys.exit("postgresql: it does not answer")
+                print("  it does not answer")
+                sys.exit(0)
             time.sleep(0.1)
         self.run("pgbench", *self.address, "-i", "-q", "-s", "1", "postgres")
 
     def load(self, seconds, options):
         return subprocess.Popen(
-            [program("pgbench"), *self.address, "-n", "-c", "4", "-T", str(round(seconds)), *options,
-             "postgres"], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [program("pgbench"), *self.address, "-n", "-c", "4", "-T", str(round(seconds)),
+             *options, "postgres"], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, **self.user)
 
     def stop(self):
+        if not self.process:
+            return
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(WAIT_S)
@@ -132,8 +135,8 @@ def main(memtrace):
     print(f"postgresql under two pgbench, traced with -f for {TRACED_S:g} s:")
     with tempfile.TemporaryDirectory(prefix="postgres.") as folder:
         server = Postgres(folder)
-        server.start()
         try:
+            server.start()
             for _ in range(ROUNDS):
                 one_round(os.path.abspath(memtrace), server)
         finally:
