@@ -116,6 +116,19 @@ def test_tracer_crashes_under_load():
     check_ends(end_at)
 
 
+def test_tracer_ended_under_load():
+    """With the signals that ask it to end, sent to it instead of what the user has started."""
+    def end_at(trace):
+        kill(trace.tracer(), random.choice((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)))
+
+        def then(target):
+            equal(trace.process.returncode, 0, f"exit status\n{trace.stderr()}\nstatus")
+            late_report(trace)
+            traced_again(target)
+        return then
+    check_ends(end_at)
+
+
 def test_out_of_memory_under_load():
     """No further page for the tracer from any moment on."""
     if SANITIZED:
