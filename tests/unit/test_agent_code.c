@@ -39,8 +39,9 @@ static void check_place(const struct agent_codes *codes, const struct unwind_ran
 	const struct rule wanted = unwind_rule_at(range, place);
 
 	for (int i = 0; i < 2; i++) {
-		struct agent_code code = agent_code_at(codes, place);
+		struct agent_code code;
 
+		agent_code_at(codes, place, &code);
 		assert_true(code.is_code);
 		assert_int_equal(code.module, range->module);
 		assert_same_rule(&code.rule, &wanted);
@@ -149,8 +150,12 @@ static void test_another_map(void **state)
 	for (int i = 0; i < AGENT_CACHES; i++)
 		fixture_publish();
 	assert_true(agent_codes_open(&codes));
-	for (int i = 0; i < 2; i++)
-		assert_false(agent_code_at(&codes, MADE_UP_AT + 5).is_code);
+	for (int i = 0; i < 2; i++) {
+		struct agent_code code;
+
+		agent_code_at(&codes, MADE_UP_AT + 5, &code);
+		assert_false(code.is_code);
+	}
 }
 
 int main(void)

@@ -44,7 +44,7 @@ static bool is_alive(const struct agent_walk *walk, const struct agent_call *cal
 
 	*is_known = true;
 	if (agent_bounds_hold(&walk->bounds, place))
-		return agent_walk_is_stub(walk, place);
+		return agent_is_stub(&walk->codes, place);
 	/* Below on this stack it is gone; on another one it may wait for this handler's end. */
 	*is_known = walk->is_known && call->sp < walk->bounds.high;
 	return false;
@@ -90,8 +90,9 @@ bool agent_calls_nested_slow(struct agent_thread *thread, taddr_t sp, taddr_t fp
 	if (!agent_walk_open(&walk, thread, sp, fp, &frame))
 		return false;
 	for (uint32_t i = 0; frame.pc && i < AGENT_FRAMES * 8; i++) {
-		struct agent_code code = agent_walk_look(&walk, &frame);
+		struct agent_code code;
 
+		agent_walk_look(&walk, &frame, &code);
 		if (code.rule.kind == RULE_SIGNAL)
 			return false;
 		if (code.module == AGENT_MODULE && is_in_stub(&walk, frame.sp))

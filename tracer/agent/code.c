@@ -64,22 +64,21 @@ static void keep(const struct agent_codes *codes, taddr_t place, uint64_t range,
 }
 
 /* Without the cache, into which it puts the answer. */
-static struct agent_code search(const struct agent_codes *codes, taddr_t place)
+static void search(const struct agent_codes *codes, taddr_t place, struct agent_code *code)
 {
 	const struct agent_map *map = codes->map;
 	const struct unwind_range *range = lookup_range(map->ranges, map->nr, place);
-	struct agent_code code = { .rule.kind = RULE_NONE, .is_code = range };
 	uint64_t number = AGENT_CODE_RANGES;
 	uint32_t rule = AGENT_CODE_NONE;
 
+	*code = (struct agent_code){ .rule.kind = RULE_NONE, .is_code = range };
 	if (range) {
 		number = (uint64_t)(range - map->ranges);
-		code.module = range->module;
-		rule = rule_of(range, place, &code.rule);
+		code->module = range->module;
+		rule = rule_of(range, place, &code->rule);
 	}
 	if (number < AGENT_CODE_RANGES || !range)
 		keep(codes, place, number, rule);
-	return code;
 }
 
 static struct agent_code code_of(const struct agent_map *map, uint64_t entry)
@@ -96,12 +95,13 @@ static struct agent_code code_of(const struct agent_map *map, uint64_t entry)
 	return code;
 }
 
-struct agent_code agent_code_at(const struct agent_codes *codes, taddr_t place)
+void agent_code_at(const struct agent_codes *codes, taddr_t place, struct agent_code *code)
 {
 	uint64_t entry = agent_code_entry(codes, place);
 
 	if (AGENT_UNLIKELY(!entry))
-		return search(codes, place);
-	return entry & AGENT_CODE_PACKED ? agent_code_unpack(codes->map, entry) :
-					   code_of(codes->map, entry);
+		search(codes, place, code);
+	else
+		*code = entry & AGENT_CODE_PACKED ? agent_code_unpack(codes->map, entry) :
+						    code_of(codes->map, entry);
 }

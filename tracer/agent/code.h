@@ -117,6 +117,6 @@ static inline struct agent_code agent_code_unpack(const struct agent_map *map, u
 	};
 }
 
-struct agent_code agent_code_at(const struct agent_codes *codes, taddr_t place);
+void agent_code_at(const struct agent_codes *codes, taddr_t place, struct agent_code *code);
 
 #endif

@@ -27,6 +27,8 @@
 
 struct search {
 	struct agent_walk walk;
+	struct step_frame frame;	/* that the walk is at, unless walk_until_known() has it */
+	struct agent_code code;		/* at a frame whose rule the cache cannot say */
 	struct agent_frame *fresh;	/* their end */
 	uint32_t nr, limit;
 	uint32_t cursor;		/* frames of the last stack that may be met yet */
@@ -84,27 +86,25 @@ static void set_end(struct search *search, taddr_t last_pc)
 		agent_add(&agent_state.shared->unread, 1);
 }
 
-/* From a frame of the last stack to the next one. */
-static __attribute__((noinline)) bool step_from(struct agent_walk *walk,
-						const struct agent_frame *from,
-						struct step_frame *to)
+/* From a frame of the last stack to search->frame. */
+static __attribute__((noinline)) bool step_from(struct search *search,
+						const struct agent_frame *from)
 {
-	struct agent_code code;
-
-	*to = (struct step_frame){ .pc = from->pc, .sp = from->sp, .fp = from->fp };
-	code = agent_walk_look(walk, to);
-	return agent_walk_next(walk, to, &code);
+	search->frame = (struct step_frame){ .pc = from->pc, .sp = from->sp, .fp = from->fp };
+	agent_walk_look(&search->walk, &search->frame, &search->code);
+	return agent_walk_next(&search->walk, &search->frame, &search->code);
 }
 
 /* Beyond the outermost frame kept: is the stack's end still the same? */
-static bool base_holds(struct search *search)
+static __attribute__((noinline)) bool base_holds(struct search *search)
 {
 	const struct agent_frame *base = &search->walk.thread->frames[0];
-	struct step_frame next;
-	bool is_end = !step_from(&search->walk, base, &next) || !next.pc;
+	const struct step_frame here = search->frame;
+	bool is_end = !step_from(search, base) || !search->frame.pc;
 
 	if (is_end)
-		set_end(search, next.pc);
+		set_end(search, search->frame.pc);
+	search->frame = here;
 	return is_end && search->is_cut == !!(base->flags & CUT_END);
 }
 
@@ -112,10 +112,9 @@ static bool base_holds(struct search *search)
 static __attribute__((noinline)) bool is_right_by_step(struct search *search,
 						       const struct agent_frame *kept)
 {
-	struct step_frame next;
-
-	return step_from(&search->walk, kept + 1, &next) && next.pc == kept->pc &&
-	       next.sp == kept->sp && (!(kept->flags & FP_MATTERS) || next.fp == kept->fp);
+	return step_from(search, kept + 1) && search->frame.pc == kept->pc &&
+	       search->frame.sp == kept->sp &&
+	       (!(kept->flags & FP_MATTERS) || search->frame.fp == kept->fp);
 }
 
 static inline bool is_right(struct search *search, const struct agent_frame *kept)
@@ -127,13 +126,18 @@ static inline bool is_right(struct search *search, const struct agent_frame *kep
 	return agent_word(kept->sp - 8) == kept->pc;
 }
 
+/* Further frames that a report may keep. */
+static uint32_t nr_wanted(const struct search *search)
+{
+	return agent_state.depth > search->nr ? agent_state.depth - search->nr : 0;
+}
+
 /* The walk is at frames[at]: are as many frames further out right as a report may keep, and
  * the one after those, which tells that there are more? */
 static bool rest_holds(struct search *search, uint32_t at)
 {
 	const struct agent_frame *frames = search->walk.thread->frames, *frame = &frames[at];
-	uint32_t wanted = agent_state.depth > search->nr ? agent_state.depth - search->nr : 0;
-	uint32_t last = at > wanted ? at - wanted : 0;
+	uint32_t wanted = nr_wanted(search), last = at > wanted ? at - wanted : 0;
 
 	search->cursor = 0;
 	if (frames[last].sp > search->walk.bounds.high)
@@ -144,7 +148,14 @@ static bool rest_holds(struct search *search, uint32_t at)
 			return false;
 		}
 	}
-	return at >= wanted || !(frames[0].flags & OPEN_END) || base_holds(search);
+	return true;
+}
+
+/* Where a report has all frames of the last stack, its end counts, too. */
+static bool end_holds(struct search *search, uint32_t at)
+{
+	return at >= nr_wanted(search) ||
+	       !(search->walk.thread->frames[0].flags & OPEN_END) || base_holds(search);
 }
 
 /* Number of the frame of the last stack that the walk is at, from 1 on; 0: at none. */
@@ -186,54 +197,54 @@ static inline __attribute__((always_inline)) bool next_by(struct search *search,
 	return true;
 }
 
-static __attribute__((noinline)) bool next_by_any(struct search *search, struct step_frame *frame)
+/* False at the end. */
+static __attribute__((noinline)) bool next_by_any(struct search *search)
 {
-	struct agent_code code = agent_walk_look(&search->walk, frame);
-
-	return next_by(search, frame, &code);
+	agent_walk_look(&search->walk, &search->frame, &search->code);
+	return next_by(search, &search->frame, &search->code);
 }
 
-static bool next_by_copy(struct search *search, struct step_frame *frame)
-{
-	struct step_frame copy = *frame;
-	bool is_next = next_by_any(search, &copy);
+#define NOT_PACKED UINT32_MAX
 
-	*frame = copy;
-	return is_next;
-}
-
-/* The ways part early, so that the one nearly always taken keeps the frame in registers. */
-static inline bool next(struct search *search, struct step_frame *frame)
+/*
+ * Returns the number of frames of the last stack that this one goes on with, 0 at the end; or
+ * NOT_PACKED at a frame whose rule the cache cannot say: so this one keeps its frame in registers.
+ */
+static __attribute__((noinline)) uint32_t walk_until_known(struct search *search)
 {
 	const struct agent_codes *codes = &search->walk.codes;
-	uint64_t entry = agent_code_entry(codes, step_place(frame));
-	struct agent_code code;
-
-	if (AGENT_UNLIKELY(!(entry & AGENT_CODE_PACKED)))
-		return next_by_copy(search, frame);
-	code = agent_code_unpack(codes->map, entry);
-	return next_by(search, frame, &code);
-}
-
-/* Returns the number of frames of the last stack that this one goes on with; *met is the last of
- * those. */
-static __attribute__((noinline)) uint32_t walk_until_known(struct search *search,
-							   struct step_frame *met)
-{
-	struct step_frame frame = *met;
-	uint32_t kept;
+	struct step_frame frame = search->frame;
+	uint32_t kept = 0;
 
 	while (frame.pc) {
+		struct agent_code code;
+		uint64_t entry;
+
 		kept = meet(search, &frame);
-		if (kept && rest_holds(search, kept - 1)) {
-			*met = frame;
-			return kept;
-		}
-		if (!next(search, &frame))
+		if (kept && rest_holds(search, kept - 1))
+			break;
+		kept = NOT_PACKED;
+		entry = agent_code_entry(codes, step_place(&frame));
+		if (AGENT_UNLIKELY(!(entry & AGENT_CODE_PACKED)))
+			break;
+		code = agent_code_unpack(codes->map, entry);
+		kept = 0;
+		if (!next_by(search, &frame, &code))
 			break;
 	}
-	set_end(search, frame.pc);
-	return 0;
+	search->frame = frame;
+	return kept;
+}
+
+static uint32_t walk(struct search *search)
+{
+	uint32_t kept = walk_until_known(search);
+
+	while (kept == NOT_PACKED || (kept && !end_holds(search, kept - 1)))
+		kept = next_by_any(search) ? walk_until_known(search) : 0;
+	if (!kept)
+		set_end(search, search->frame.pc);
+	return kept;
 }
 
 static uint32_t add(uint32_t node, const struct agent_frame *frame)
@@ -271,11 +282,10 @@ static uint32_t make_room(struct search *search, uint32_t kept)
 }
 
 /* The walk met this frame; what counts from now on is how it got there. */
-static void keep_met(const struct search *search, const struct step_frame *frame,
-		     struct agent_frame *met)
+static void keep_met(const struct search *search, struct agent_frame *met)
 {
-	met->fp = frame->fp;
-	met->fp_slot = frame->fp_slot;
+	met->fp = search->frame.fp;
+	met->fp_slot = search->frame.fp_slot;
 	met->flags &= ~BY_STEP;
 	met->flags |= search->is_by_step ? BY_STEP : 0;
 }
@@ -297,8 +307,7 @@ static uint32_t keep(struct search *search, uint32_t at, const struct agent_fram
 	return frame->node;
 }
 
-static __attribute__((noinline)) uint32_t keep_all(struct search *search,
-						   const struct step_frame *met, uint32_t kept)
+static __attribute__((noinline)) uint32_t keep_all(struct search *search, uint32_t kept)
 {
 	struct agent_thread *thread = search->walk.thread;
 	uint32_t node = search->is_cut ? AGENT_ROOT_CUT : AGENT_ROOT, nr = search->nr;
@@ -308,7 +317,7 @@ static __attribute__((noinline)) uint32_t keep_all(struct search *search,
 	thread->nr_frames = kept;
 	agent_order();
 	if (kept)
-		keep_met(search, met, &thread->frames[kept - 1]);
+		keep_met(search, &thread->frames[kept - 1]);
 	if (kept + nr > AGENT_FRAMES)
 		kept = make_room(search, kept);
 	for (uint32_t i = 0; i < nr; i++)
@@ -332,10 +341,9 @@ static void recall(struct search *search)
 static uint32_t search_node(struct agent_thread *thread, uint32_t level, taddr_t sp, taddr_t fp)
 {
 	struct search search;
-	struct step_frame frame;
 	uint32_t kept;
 
-	if (sp & 7 || !agent_walk_open(&search.walk, thread, sp, fp, &frame))
+	if (sp & 7 || !agent_walk_open(&search.walk, thread, sp, fp, &search.frame))
 		return AGENT_ROOT;
 	search.nr = search.cursor = 0;
 	search.is_cut = search.is_open = search.is_by_step = false;
@@ -344,10 +352,10 @@ static uint32_t search_node(struct agent_thread *thread, uint32_t level, taddr_t
 	search.limit = level == 1 ? AGENT_FRAMES : AGENT_SMALL_FRAMES;
 	if (search.is_kept)
 		recall(&search);
-	kept = walk_until_known(&search, &frame);
+	kept = walk(&search);
 	if (!search.nr)
 		return kept ? thread->frames[kept - 1].node : AGENT_ROOT;
-	return search.is_kept ? keep_all(&search, &frame, kept) : add_all(&search);
+	return search.is_kept ? keep_all(&search, kept) : add_all(&search);
 }
 
 /*
@@ -368,7 +376,7 @@ static __attribute__((noinline)) uint32_t level_at(struct agent_thread *thread, 
 		is_gone = true;
 	else
 		is_gone = agent_codes_open(&codes) &&
-			  agent_code_at(&codes, agent_word(word) - 1).module != AGENT_MODULE;
+			  !agent_is_stub(&codes, word);
 	return is_gone ? 0 : thread->level;
 }
 

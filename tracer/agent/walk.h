@@ -4,7 +4,7 @@
  *
  *	agent_walk_open(&walk, thread, sp, fp, &frame)	the caller of the function whose
  *	do						return address lies at sp
- *		code = agent_walk_look(&walk, &frame);
+ *		agent_walk_look(&walk, &frame, &code);
  *	while (agent_walk_next(&walk, &frame, &code));
  *
  * The frame is apart from the walk, so that it lies in registers.  Nothing fails: a walk ends.
@@ -37,19 +37,22 @@ static inline bool agent_walk_open(struct agent_walk *walk, struct agent_thread 
 	return agent_codes_open(&walk->codes);
 }
 
-static inline struct agent_code agent_walk_look(const struct agent_walk *walk,
-						const struct step_frame *frame)
+static inline void agent_walk_look(const struct agent_walk *walk, const struct step_frame *frame,
+				   struct agent_code *code)
 {
-	return agent_code_at(&walk->codes, step_place(frame));
+	agent_code_at(&walk->codes, step_place(frame), code);
 }
 
 /* From the sp of a wrapped call down to the return address into its stub. */
 #define AGENT_STUB_WORD (AGENT_WRAP_BYTES + 8)
 
 /* A word that may be read: is it such a return address? */
-static inline bool agent_walk_is_stub(const struct agent_walk *walk, taddr_t address)
+static inline bool agent_is_stub(const struct agent_codes *codes, taddr_t address)
 {
-	return agent_code_at(&walk->codes, agent_word(address) - 1).module == AGENT_MODULE;
+	struct agent_code code;
+
+	agent_code_at(codes, agent_word(address) - 1, &code);
+	return code.module == AGENT_MODULE;
 }
 
 static inline bool agent_walk_read(void *reader, taddr_t address, taddr_t *word)
@@ -67,8 +70,10 @@ static inline bool agent_walk_read(void *reader, taddr_t address, taddr_t *word)
 static inline bool agent_walk_is_code(void *reader, taddr_t pc)
 {
 	const struct agent_walk *walk = reader;
+	struct agent_code code;
 
-	return agent_code_at(&walk->codes, pc).is_code;
+	agent_code_at(&walk->codes, pc, &code);
+	return code.is_code;
 }
 
 /* sp is that of a frame that a signal interrupted: its stack may be another one. */
