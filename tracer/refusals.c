@@ -26,7 +26,7 @@
 #include "writable.h"
 
 #define NAME_BYTES 80
-#define LAST_NS 2000000000
+#define LAST_NS 10000000000	/* to leave a busy target may take seconds */
 
 /* As ps has it, for a line of ours. */
 static const char *name_of(pid_t pid, char *buffer)
@@ -112,6 +112,12 @@ static bool is_leaving(pid_t tracer)
 	return orphaned;
 }
 
+/* It may end while it is looked at. */
+static bool stays(pid_t tracer, pid_t pid)
+{
+	return !is_leaving(tracer) && procfs_tracer(pid) == tracer;
+}
+
 /* Who traces it and stays; 0: nobody. */
 static pid_t lasting_tracer(pid_t pid)
 {
@@ -119,10 +125,15 @@ static pid_t lasting_tracer(pid_t pid)
 	uint64_t began_ns = clock_ns();
 	pid_t tracer;
 
-	while ((tracer = procfs_tracer(pid)) && is_leaving(tracer) &&
+	while ((tracer = procfs_tracer(pid)) && !stays(tracer, pid) &&
 	       clock_ns() - began_ns < LAST_NS)
 		nanosleep(&pause, NULL);
 	return tracer;
+}
+
+bool refusals_tracer_leaves(pid_t pid)
+{
+	return !lasting_tracer(pid);
 }
 
 /* Nobody can hold who holds him. */

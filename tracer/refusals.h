@@ -6,6 +6,9 @@
 #ifndef MEMTRACE_REFUSALS_H
 #define MEMTRACE_REFUSALS_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "options.h"
 #include "target/files.h"
 
@@ -14,6 +17,9 @@ int refusals_check_run(const struct options *options);
 
 /* Waits for a tracer that is about to leave it. */
 int refusals_check_process(pid_t pid);
+
+/* After a seize that was not permitted: waits as well; whether nobody traces it now. */
+bool refusals_tracer_leaves(pid_t pid);
 
 /* -ENOENT: there is none; -EACCES, -EISDIR, -ENOEXEC: it cannot be run; any other: it must not. */
 int refusals_check_command(const struct options *options, struct files *files);

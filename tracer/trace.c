@@ -25,6 +25,7 @@
 /* Runs as short as this are worth a finer clock. */
 #define SHORT_NS 2000000000
 #define LAST_NS 2000000000
+#define ATTEMPTS 3
 
 static taddr_t original_pc(const struct process *process, taddr_t pc)
 {
@@ -95,10 +96,24 @@ static void refuse(const struct trace *trace, const char *target, const struct r
 		      run->probe->no_jump);
 }
 
-static int attach_pid(struct trace *trace, pid_t pid)
+static void tell_failed_attach(const struct trace *trace, const struct run *run, int error)
+{
+	pid_t pid = run->process->pid;
+	char name[32];
+
+	snprintf(name, sizeof(name), "pid %d", pid);
+	if (error == -ENOTSUP)
+		refuse(trace, name, run);
+	else if (error == -ENOEXEC)
+		message_error("%s: %s", name, run_why_nothing(run));
+	else
+		refusals_tell(pid, NULL, error);
+}
+
+/* -EAGAIN: another tracer came since it was checked, and has left. */
+static int try_attach(struct trace *trace, pid_t pid)
 {
 	struct process *process;
-	char name[32];
 	struct run *run;
 	int error = process_create(&trace->targets, pid, &process);
 
@@ -108,14 +123,11 @@ static int attach_pid(struct trace *trace, pid_t pid)
 		return error;
 	run_begin_late(run, true);
 	error = attach_run(trace, run);
-	snprintf(name, sizeof(name), "pid %d", pid);
-	if (error == -ENOTSUP)
-		refuse(trace, name, run);
-	else if (error == -ENOEXEC)
-		message_error("%s: %s", name, run_why_nothing(run));
-	else if (error)
-		refusals_tell(pid, NULL, error);
+	if (error == -EPERM && refusals_tracer_leaves(pid))
+		error = -EAGAIN;
 	if (error) {
+		if (error != -EAGAIN)
+			tell_failed_attach(trace, run, error);
 		drop_last_run(trace);
 		return error;
 	}
@@ -123,6 +135,17 @@ static int attach_pid(struct trace *trace, pid_t pid)
 	progress_runtimes(run);
 	missing_tell(run, false);
 	return 0;
+}
+
+static int attach_pid(struct trace *trace, pid_t pid)
+{
+	int error = -EAGAIN;
+
+	for (unsigned i = 0; i < ATTEMPTS && error == -EAGAIN; i++)
+		error = try_attach(trace, pid);
+	if (error == -EAGAIN)
+		refusals_tell(pid, NULL, -EPERM);
+	return error;
 }
 
 /* In the child. */
