@@ -633,6 +633,9 @@ def main(name):
     os.makedirs(f"{BUILD}/e2e/{name}", exist_ok=True)
     os.chdir(f"{BUILD}/e2e/{name}")
     signal.signal(signal.SIGALRM, on_alarm)
+    # As on a terminal, also where the tests run under nohup or behind a script.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     spec = importlib.util.spec_from_file_location("test", CASE + "/test.py")
     sys.modules["test"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
