@@ -25,7 +25,9 @@ static bool parse_line(const char *line, struct mapping *out)
 		   &path_at) < 7)
 		return false;
 	out->readable = permissions[0] == 'r';
+	out->writable = permissions[1] == 'w';
 	out->executable = permissions[2] == 'x';
+	out->shared = permissions[3] == 's';
 	out->device = makedev(major_number, minor_number);
 	out->inode = inode;
 	out->path = strdup(path_at ? line + path_at : "");

@@ -9,7 +9,7 @@
 
 struct mapping {
 	taddr_t start, end;
-	bool readable, executable;
+	bool readable, writable, executable, shared;
 	uint64_t offset;	/* in the file */
 	dev_t device;
 	ino_t inode;		/* 0: no file */

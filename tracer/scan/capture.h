@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Copies what a process has in its memory: all pages that it may have changed and can read.  The
+ * process stands while that is done, or the copy is of no one moment.
+ *
+ *     capture_prepare()   while it still runs: finds out how much there is, and makes room
+ *     capture_take()      held: looks again, copies
+ *     capture_release()
+ *
+ * One thread.  Functions return 0 or -errno, and then the capture is released.
+ */
+#ifndef MEMTRACE_SCAN_CAPTURE_H
+#define MEMTRACE_SCAN_CAPTURE_H
+
+#include "../target/maps.h"
+#include "../target/resident.h"
+#include "space.h"
+
+struct capture {
+	struct space space;		/* lives as long as the capture */
+	struct maps maps;		/* of that moment */
+	unsigned char *bytes;
+	size_t nr_bytes, room;
+	uint64_t unread_bytes;		/* of pages that should have been there */
+	int pagemap;
+};
+
+int capture_prepare(struct capture *capture, const struct memory *memory);
+int capture_take(struct capture *capture, const struct memory *memory);
+void capture_release(struct capture *capture);
+
+#endif
