@@ -400,14 +400,16 @@ static int give_up_jump(struct probe *probe, int error)
 }
 
 /* ThreadSanitizer and MemorySanitizer end a program in which anything is mapped where they are
- * about to map. */
+ * about to map.  One that could not be looked at may have them. */
 static bool lays_out_its_memory(const struct probe *probe)
 {
 	for (size_t i = 0; probe->options.unstarted && i < probe->modules.nr; i++) {
 		const struct module *module = probe->modules.items[i];
 
-		if (module->is_program && module->file && module->file->known &&
-		    module->file->elf.runtimes & (RUNTIME_TSAN | RUNTIME_MSAN))
+		const struct file *file = module->file;
+
+		if (module->is_program &&
+		    (!file || !file->known || file->elf.runtimes & (RUNTIME_TSAN | RUNTIME_MSAN)))
 			return true;
 	}
 	return false;
