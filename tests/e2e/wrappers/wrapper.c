@@ -47,6 +47,10 @@ static __attribute__((noinline)) void look(void)
 	*(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
 	*(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
 	*(void **)&next_free = dlsym(RTLD_NEXT, "free");
+#ifdef BOOTSTRAP
+	/* The C library's malloc sets itself up in its first call, which must not be two at once. */
+	next_free(next_malloc(1));
+#endif
 	looking = 0;
 }
 
