@@ -260,7 +260,7 @@ bool thread_trap_is_breakpoint(const struct thread *thread)
 bool thread_in_rseq(const struct thread *thread)
 {
 	const struct memread *memory = &thread->process->memory.read;
-	struct __ptrace_rseq_configuration configuration;
+	struct __ptrace_rseq_configuration configuration = { 0 };
 	taddr_t section;
 	uint64_t bounds[2]; /* start, bytes */
 	arch_regs regs;
