@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "../target/maps.h"
+#include "arenas.h"
 #include "reach.h"
 
 enum root_kind {
@@ -38,10 +39,6 @@ struct roots_thread {
 	const uint64_t *words;		/* all its registers */
 	size_t nr_words;
 	uint64_t vector;		/* of roots_find() */
-};
-
-struct span {
-	taddr_t start, end;
 };
 
 struct roots_input {
