@@ -5,16 +5,27 @@ from harness import *
 CYCLES = 100
 
 
+def check_balance(report):
+    """Whether all was seen; what was not, where a tracer is slower than nine threads, is told."""
+    heap, dropped = report.heap, report.run["dropped"]
+    equal(heap["allocs"] - heap["frees"] - heap["missed_frees"], heap["live_blocks"], "balance")
+    assert dropped or not heap["missed_frees"], f"missed without a drop: {heap}"
+    assert not dropped or report.json["verdict"] == "incomplete", report.json["verdict"]
+    return not dropped
+
+
 def test_cycles():
     target = Target(build("restless.c", "-pthread"))
     target.expect("ready")
+    complete = 0
     for i in range(CYCLES):
         with unharmed(target.pid):
             report = Trace(["-p", str(target.pid), "-d", f"0.{i % 3}5", "-q"]).wait()
             equal(report.status, 0, f"exit status of cycle {i}: {report.stderr}")
             assert report.heap["allocs"] > 0, f"nothing seen in cycle {i}"
-            equal(report.heap["allocs"] - report.heap["frees"], report.heap["live_blocks"], "balance")
+            complete += check_balance(report)
         equal(len(threads(target.pid)), 9, "threads")
+    assert complete > CYCLES / 2, f"{complete} of {CYCLES} reports are complete"
     target.finish()
 
 
