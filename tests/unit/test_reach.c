@@ -439,6 +439,29 @@ static void test_places(void **state)
 	check_places(1);
 }
 
+/* Larger than all memory: no index of its pages. */
+static void test_blocks_of_terabytes(void **state)
+{
+	const taddr_t start = (5ull << 30) + 0x2010, bytes = (1ull << 45) + 0x5000;
+	struct scan_block many[3] = {
+		{ .address = start - 64, .size = 16 },
+		{ .address = start, .size = bytes },
+		{ .address = start + bytes + 16, .size = 32 },
+	};
+
+	assert_int_equal(blocks_init(&blocks, many, 3), 0);
+	assert_true(blocks_bytes(&blocks) < 16 << 20);
+	assert_int_equal(blocks_find(&blocks, start - 60), 0);
+	assert_int_equal(blocks_find(&blocks, start - 1), BLOCKS_NONE);
+	for (taddr_t at = start; at < start + bytes; at += (1ull << 29) + 0xff8)
+		assert_int_equal(blocks_find(&blocks, at), 1);
+	for (unsigned i = 1; i < 3 * 4096; i += 7)
+		assert_int_equal(blocks_find(&blocks, start + bytes - i), 1);
+	assert_int_equal(blocks_find(&blocks, start + bytes), BLOCKS_NONE);
+	assert_int_equal(blocks_find(&blocks, start + bytes + 20), 2);
+	blocks_deinit(&blocks);
+}
+
 static void test_blocks_that_cannot_be(void **state)
 {
 	struct scan_block many[2] = { { .address = HEAP, .size = 16 }, { .address = HEAP + 8 } };
@@ -473,6 +496,7 @@ int main(void)
 		TEST(random_graphs),
 		TEST(long_lists),
 		TEST(places),
+		TEST(blocks_of_terabytes),
 		TEST(blocks_that_cannot_be),
 	};
 

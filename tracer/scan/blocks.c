@@ -81,20 +81,56 @@ static int add_start(struct blocks *blocks, uint32_t id)
 	return 0;
 }
 
-/* The pages behind the one that it starts in. */
-static int add_rest(struct blocks *blocks, uint32_t id)
+/* Giants that it covers share a table: a block may well be larger than all memory. */
+static int cover_giants(struct blocks *blocks, uint32_t id, taddr_t giant, taddr_t end)
 {
-	const struct scan_block *block = &blocks->items[id];
-	taddr_t page = (block->address >> PAGE_BITS) + 1, last = last_address(block) >> PAGE_BITS;
+	struct blocks_entry *table = calloc(NR_ENTRIES, sizeof(*table));
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < NR_ENTRIES; i++)
+		table[i] = (struct blocks_entry){ COVERED, id };
+	for (; giant < end; giant++)
+		blocks->tables[giant] = table;
+	return 0;
+}
+
+static int cover_pages(struct blocks *blocks, uint32_t id, taddr_t page, taddr_t end)
+{
 	struct blocks_entry *entry;
 
-	for (; page < last; page++) {
+	for (; page < end; page++) {
 		entry = make_entry(blocks, page << PAGE_BITS);
 		if (!entry)
 			return -ENOMEM;
 		*entry = (struct blocks_entry){ COVERED, id };
 	}
-	return page == last && !make_page(blocks, page << PAGE_BITS, id + 1) ? -ENOMEM : 0;
+	return 0;
+}
+
+static int cover(struct blocks *blocks, uint32_t id, taddr_t page, taddr_t end)
+{
+	taddr_t giant = (page + NR_ENTRIES - 1) / NR_ENTRIES, giants_end = end / NR_ENTRIES;
+	int error;
+
+	if (giant >= giants_end)
+		return cover_pages(blocks, id, page, end);
+	error = cover_pages(blocks, id, page, giant * NR_ENTRIES);
+	if (!error)
+		error = cover_giants(blocks, id, giant, giants_end);
+	return error ? error : cover_pages(blocks, id, giants_end * NR_ENTRIES, end);
+}
+
+/* The pages behind the one that it starts in. */
+static int add_rest(struct blocks *blocks, uint32_t id)
+{
+	const struct scan_block *block = &blocks->items[id];
+	taddr_t page = (block->address >> PAGE_BITS) + 1, last = last_address(block) >> PAGE_BITS;
+	int error = page < last ? cover(blocks, id, page, last) : 0;
+
+	if (error || page > last)
+		return error;
+	return make_page(blocks, last << PAGE_BITS, id + 1) ? 0 : -ENOMEM;
 }
 
 static bool in_order(const struct scan_block *items, size_t nr)
@@ -143,7 +179,8 @@ int blocks_init(struct blocks *blocks, struct scan_block *items, size_t nr)
 void blocks_deinit(struct blocks *blocks)
 {
 	for (size_t i = 0; blocks->tables && i < NR_TABLES; i++)
-		free(blocks->tables[i]);
+		if (!i || blocks->tables[i] != blocks->tables[i - 1])
+			free(blocks->tables[i]);
 	free(blocks->tables);
 	pages_free(blocks->pages, blocks->pages_room, sizeof(*blocks->pages));
 }
@@ -230,7 +267,7 @@ size_t blocks_bytes(const struct blocks *blocks)
 		       pages_bytes(blocks->pages_room, sizeof(*blocks->pages));
 
 	for (size_t i = 0; i < NR_TABLES; i++)
-		if (blocks->tables[i])
+		if (blocks->tables[i] && (!i || blocks->tables[i] != blocks->tables[i - 1]))
 			bytes += NR_ENTRIES * sizeof(**blocks->tables);
 	return bytes;
 }

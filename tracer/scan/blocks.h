@@ -36,6 +36,7 @@ enum reach_kind {
 struct scan_block {
 	taddr_t address;
 	uint64_t size : 47;	/* bytes */
+	uint64_t is_holder : 1;	/* of collect.c: others lie in it */
 	uint64_t usable : 1;	/* that is what fits, not what was asked for */
 	uint64_t opaque : 1;	/* its words are no pointers of the program: the allocator's own */
 	uint64_t kind : 2;	/* enum reach_kind, afterwards */
