@@ -235,7 +235,7 @@ static void walk(struct process *process)
 	};
 	arch_regs regs;
 
-	assert_int_equal(capture_prepare(&capture, &process->memory), 0);
+	assert_int_equal(capture_prepare(&capture, &process->memory, NULL), 0);
 	assert_int_equal(capture_take(&capture, &process->memory), 0);
 	for (size_t i = 0; i < process->threads.nr; i++) {
 		assert_int_equal(thread_get_regs(process->threads.items[i], &regs), 0);

@@ -84,7 +84,7 @@ static void everything_that_it_changed(void **state)
 	struct process *process = seize(pid);
 	struct capture capture;
 
-	assert_int_equal(capture_prepare(&capture, &process->memory), 0);
+	assert_int_equal(capture_prepare(&capture, &process->memory, NULL), 0);
 	hold_all(process, false);
 	assert_int_equal(capture_take(&capture, &process->memory), 0);
 	check_word(&capture, &global, 2);
@@ -171,7 +171,7 @@ static void what_came_since(void **state)
 	struct process *process = seize(pid);
 	struct capture capture;
 
-	assert_int_equal(capture_prepare(&capture, &process->memory), 0);
+	assert_int_equal(capture_prepare(&capture, &process->memory, NULL), 0);
 	shared->handlers_go = 1;
 	wait_for(2);
 	hold_all(process, false);
@@ -189,7 +189,7 @@ static void killed_while_held(void **state)
 	struct process *process = seize(pid);
 	struct capture capture;
 
-	assert_int_equal(capture_prepare(&capture, &process->memory), 0);
+	assert_int_equal(capture_prepare(&capture, &process->memory, NULL), 0);
 	hold_all(process, false);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	process_release(process);
@@ -207,7 +207,7 @@ static void the_slow_way(void **state)
 	struct capture capture;
 
 	process->memory.slow = true;
-	assert_int_equal(capture_prepare(&capture, &process->memory), 0);
+	assert_int_equal(capture_prepare(&capture, &process->memory, NULL), 0);
 	assert_int_equal(capture_take(&capture, &process->memory), 0);
 	check_word(&capture, &global, 2);
 	check_word(&capture, &places.large[LARGE / 8 - 1], (LARGE / 8 - 1) * 3);

@@ -223,7 +223,7 @@ static void test_real_threads(void **state)
 	thread_pointer_of_mine(&live.thread_pointer);
 	live.sp = (uintptr_t)__builtin_frame_address(0);
 	assert_int_equal(memory_open(&memory, getpid()), 0);
-	assert_int_equal(capture_prepare(&capture, &memory), 0);
+	assert_int_equal(capture_prepare(&capture, &memory, NULL), 0);
 	assert_int_equal(capture_take(&capture, &memory), 0);
 	input.space = &capture.space;
 	input.maps = &capture.maps;

@@ -6,10 +6,14 @@
 #include "capture.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "../target/cgroup.h"
+#include "../target/procfs.h"
 
 #define PAGE_BYTES 4096
 #define HUGE_BYTES (2ul << 20)
@@ -68,13 +72,44 @@ static int make_room(struct capture *capture, size_t bytes)
 	return 0;
 }
 
+static void leave_out_ours(struct capture *capture)
+{
+	struct maps *maps = &capture->maps;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < maps->nr; i++)
+		if (maps->items[i].start >= capture->ours.start &&
+		    maps->items[i].end <= capture->ours.end)
+			free(maps->items[i].path);
+		else
+			maps->items[nr++] = maps->items[i];
+	maps->nr = nr;
+}
+
 static int look(struct capture *capture, const struct memory *memory, struct page_runs *runs)
 {
 	int error;
 
 	maps_release(&capture->maps);
 	error = maps_of(&capture->maps, memory);
-	return error ? error : find_runs(capture, runs);
+	if (error)
+		return error;
+	leave_out_ours(capture);
+	return find_runs(capture, runs);
+}
+
+/* Half of what is left is the most to be taken away from the machine's programs. */
+static bool fits(size_t bytes)
+{
+	int64_t room = procfs_available_bytes();
+	struct cgroup_room group;
+
+	cgroup_find_room(getpid(), &group);
+	if (group.own < room)
+		room = group.own;
+	if (group.common < room)
+		room = group.common;
+	return (int64_t)bytes <= room / 2;
 }
 
 /* Some are touched until it stands. */
@@ -83,16 +118,21 @@ static size_t with_reserve(size_t bytes)
 	return bytes + bytes / 32 + HUGE_BYTES;
 }
 
-int capture_prepare(struct capture *capture, const struct memory *memory)
+int capture_prepare(struct capture *capture, const struct memory *memory,
+		    const struct page_run *ours)
 {
 	struct page_runs runs;
 	int error;
 
 	*capture = (struct capture){ .pagemap = resident_open(memory->tid) };
+	if (ours)
+		capture->ours = *ours;
 	space_init(&capture->space);
 	error = capture->pagemap < 0 ? capture->pagemap : look(capture, memory, &runs);
 	if (!error) {
-		error = make_room(capture, with_reserve(bytes_of(&runs)));
+		size_t bytes = with_reserve(bytes_of(&runs));
+
+		error = fits(bytes) ? make_room(capture, bytes) : -EFBIG;
 		page_runs_release(&runs);
 	}
 	if (error)
@@ -204,12 +244,20 @@ int capture_take(struct capture *capture, const struct memory *memory)
 	return error;
 }
 
-void capture_release(struct capture *capture)
+void capture_give_back(struct capture *capture)
 {
 	space_deinit(&capture->space);
-	maps_release(&capture->maps);
+	space_init(&capture->space);
 	if (capture->room)
 		munmap(capture->bytes, capture->room);
+	capture->room = 0;
+}
+
+void capture_release(struct capture *capture)
+{
+	capture_give_back(capture);
+	space_deinit(&capture->space);
+	maps_release(&capture->maps);
 	if (capture->pagemap >= 0)
 		close(capture->pagemap);
 	*capture = (struct capture){ .pagemap = -1 };

@@ -7,7 +7,8 @@
  *     capture_take()      held: looks again, copies
  *     capture_release()
  *
- * One thread.  Functions return 0 or -errno, and then the capture is released.
+ * One thread.  Functions return 0 or -errno, and then the capture is released.  -EFBIG: so much that
+ * the machine, or our control group, would be short of memory.
  */
 #ifndef MEMTRACE_SCAN_CAPTURE_H
 #define MEMTRACE_SCAN_CAPTURE_H
@@ -22,11 +23,16 @@ struct capture {
 	unsigned char *bytes;
 	size_t nr_bytes, room;
 	uint64_t unread_bytes;		/* of pages that should have been there */
+	struct page_run ours;
 	int pagemap;
 };
 
-int capture_prepare(struct capture *capture, const struct memory *memory);
+/* ours (NULL: none): where the process has memory that is not its own, which is left out. */
+int capture_prepare(struct capture *capture, const struct memory *memory,
+		    const struct page_run *ours);
 int capture_take(struct capture *capture, const struct memory *memory);
+/* The copy is not needed any more; its maps stay. */
+void capture_give_back(struct capture *capture);
 void capture_release(struct capture *capture);
 
 #endif

@@ -121,17 +121,33 @@ static int add_root(struct roots *roots, struct reach_root root)
 	return 0;
 }
 
+/* The first part of the heap that ends behind an address. */
+static size_t heap_behind(const struct roots_input *input, taddr_t address)
+{
+	size_t low = 0, high = input->nr_heap;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (input->heap[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* What of it is not the heap's. */
 static int add_range(const struct roots_input *input, struct roots *roots, taddr_t start,
 		     taddr_t end)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < input->nr_heap && start < end && !error; i++) {
+	for (size_t i = heap_behind(input, start); i < input->nr_heap && start < end && !error; i++) {
 		const struct span *heap = &input->heap[i];
 
-		if (heap->end <= start || heap->start >= end)
-			continue;
+		if (heap->start >= end)
+			break;
 		if (heap->start > start)
 			error = add_root(roots, (struct reach_root){ .start = start,
 								     .end = heap->start });
@@ -234,6 +250,18 @@ int roots_find(const struct roots_input *input, struct roots *out)
 		error = add_mappings(input, out, ROOT_OTHER);
 	if (error)
 		roots_release(out);
+	return error;
+}
+
+int roots_add(struct roots *roots, const struct span *spans, size_t nr)
+{
+	int error = nr ? add_owner(roots, ROOT_OTHER, 0, 0) : 0;
+
+	for (size_t i = 0; i < nr && !error; i++)
+		error = add_root(roots, (struct reach_root){ .start = spans[i].start,
+							     .end = spans[i].end });
+	if (error)
+		roots_release(roots);
 	return error;
 }
 

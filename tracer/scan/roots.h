@@ -64,6 +64,8 @@ struct roots {
 /* The roots use the input's threads and their words, as long as they live.  0 or -ENOMEM: nothing
  * is left to release. */
 int roots_find(const struct roots_input *input, struct roots *out);
+/* Adds memory within the heap that is to count, too, as ROOT_OTHER.  0 or -ENOMEM, likewise. */
+int roots_add(struct roots *roots, const struct span *spans, size_t nr);
 void roots_release(struct roots *roots);
 
 #endif

@@ -107,6 +107,13 @@ static void leave(struct thread *thread)
 		find_way_to_memory(process);
 }
 
+int thread_ending_signal(const struct thread *thread)
+{
+	unsigned long status;
+
+	return ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &status) ? 0 : (int)(status & 0x7f);
+}
+
 void thread_exiting(struct thread *thread)
 {
 	thread->exiting = true;

@@ -156,6 +156,8 @@ void thread_forget(struct targets *targets, struct thread *thread);
 /* In a stop of our INTERRUPT: where that made a system call return EINTR, and no signal does,
  * it begins anew. */
 void thread_restart_call(const struct thread *thread);
+/* In its last stop: the signal that ends it; 0: none does, or it is not known. */
+int thread_ending_signal(const struct thread *thread);
 /* It is about to exit: it will not run user code again, nor serve as a way to the memory. */
 void thread_exiting(struct thread *thread);
 /* What the switches of its next stop take is to be measured: it is in a stop now, and will do

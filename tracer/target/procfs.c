@@ -261,6 +261,18 @@ bool procfs_was_started_with(pid_t pid, const char *variable, const char *const 
 	return found;
 }
 
+int64_t procfs_available_bytes(void)
+{
+	static const char key[] = "\nMemAvailable:";
+	char buffer[4096];
+	const char *line;
+
+	if (read_file("/proc/meminfo", buffer, sizeof(buffer)) < 0)
+		return INT64_MAX;
+	line = strstr(buffer, key);
+	return line ? strtoll(line + strlen(key), NULL, 10) * 1024 : INT64_MAX;
+}
+
 uint64_t procfs_rss_bytes(pid_t pid)
 {
 	char buffer[256], path[64];

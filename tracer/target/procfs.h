@@ -43,6 +43,8 @@ pid_t procfs_tracer(pid_t pid);
 /* A variable that it was started with, as NAME=; true if it has one of `values`, which end with a
  * NULL.  False also where that may not be looked at. */
 bool procfs_was_started_with(pid_t pid, const char *variable, const char *const *values);
+/* What the machine could give to programs without swapping, in bytes; INT64_MAX if unknown. */
+int64_t procfs_available_bytes(void);
 /* Resident set in bytes; 0 if unknown. */
 uint64_t procfs_rss_bytes(pid_t pid);
 /* Where /proc/PID/exe points; NULL if unknown.  The caller frees it. */

@@ -105,6 +105,12 @@ static inline bool arch_begins_exec(const arch_regs *regs, struct arch_exec *out
 	return true;
 }
 
+/* The call by which one thread ends, and not its process. */
+static inline bool arch_call_ends_thread(const arch_regs *regs)
+{
+	return regs->orig_rax == SYS_exit;
+}
+
 /* Stopped in a system call, or on its way out of one. */
 static inline bool arch_is_in_call(const arch_regs *regs)
 {
