@@ -178,6 +178,8 @@ static bool take_out_patches(struct trace *trace, struct run *run)
 static void restore(struct trace *trace, struct run *run)
 {
 	(void)take_out_patches(trace, run);
+	if (!run->process->ended && !is_in_a_hurry())
+		run_take_scan(run);
 	process_detach(&trace->targets, run->process);
 }
 
@@ -458,6 +460,8 @@ void detach_run(struct trace *trace, struct run *run)
 {
 	if (run->over)
 		return;
+	if (!run->process->ended && !is_in_a_hurry())
+		run_prepare_scan(run);
 	if (!run->process->ended) {
 		urgency_begin();
 		detach_held(trace, run);

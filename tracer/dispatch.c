@@ -411,6 +411,7 @@ static void on_exiting(struct thread *thread)
 	if (run) {
 		run_note_memory(run);
 		run_measure(run);
+		run_thread_exits(run, thread);
 	}
 	if (run && run->probe)
 		probe_thread_ends(run->probe, thread);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "probe/probe.h"
+#include "scan/inside.h"
 #include "target/procfs.h"
 
 #define SAMPLE_LEAST 1024
@@ -32,6 +33,9 @@ const struct option option_table[] = {
 	{ "top", required_argument, NULL, 'n' },
 	{ "stack-depth", required_argument, NULL, 'k' },
 	{ "keep-stacktraces", required_argument, NULL, OPTION_KEEP_STACKTRACES },
+	{ "leak-check", required_argument, NULL, OPTION_LEAK_CHECK },
+	{ "show-leak-kinds", required_argument, NULL, OPTION_SHOW_LEAK_KINDS },
+	{ "leak-check-heuristics", required_argument, NULL, OPTION_LEAK_CHECK_HEURISTICS },
 	{ "config", required_argument, NULL, 'c' },
 	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
 	{ "debug-dir", required_argument, NULL, OPTION_DEBUG_DIR },
@@ -269,6 +273,83 @@ static const char *set_keep_stacktraces(struct options *options, const char *val
 	       "alloc or alloc-and-free is needed";
 }
 
+static const char *set_leak_check(struct options *options, const char *value)
+{
+	static const char *const names[] = {
+		[LEAK_CHECK_NO] = "no", [LEAK_CHECK_SUMMARY] = "summary", [LEAK_CHECK_FULL] = "full",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		options->leak_check = (enum leak_check)i;
+		return NULL;
+	}
+	return "no, summary or full is needed";
+}
+
+struct set_member {
+	const char *name;
+	unsigned bits;
+};
+
+/* False: that is none of them. */
+static bool add_member(const struct set_member *members, const char *name, size_t bytes,
+		       unsigned *set)
+{
+	for (; members->name; members++) {
+		if (strlen(members->name) != bytes || memcmp(members->name, name, bytes))
+			continue;
+		*set |= members->bits;
+		return true;
+	}
+	return false;
+}
+
+/* Names between commas. */
+static bool read_set(const struct set_member *members, const char *value, unsigned *out)
+{
+	unsigned set = 0;
+
+	for (;; value++) {
+		size_t bytes = strcspn(value, ",");
+
+		if (!add_member(members, value, bytes, &set))
+			return false;
+		value += bytes;
+		if (!*value)
+			break;
+	}
+	*out = set;
+	return true;
+}
+
+static const char *set_kinds_shown(struct options *options, const char *value)
+{
+	static const struct set_member members[] = {
+		{ "definite", 1 << SITE_DEFINITE }, { "indirect", 1 << SITE_INDIRECT },
+		{ "possible", 1 << SITE_POSSIBLE }, { "reachable", 1 << SITE_REACHABLE },
+		{ "all", SITE_KINDS_ALL }, { "none", 0 }, { NULL, 0 },
+	};
+
+	return read_set(members, value, &options->kinds_shown) ? NULL :
+	       "definite, indirect, possible and reachable between commas, all or none is needed";
+}
+
+static const char *set_heuristics(struct options *options, const char *value)
+{
+	static const struct set_member members[] = {
+		{ "stdstring", INSIDE_STDSTRING }, { "length64", INSIDE_LENGTH64 },
+		{ "newarray", INSIDE_NEWARRAY },
+		{ "multipleinheritance", INSIDE_MULTIPLEINHERITANCE },
+		{ "all", INSIDE_ALL }, { "none", 0 }, { NULL, 0 },
+	};
+
+	return read_set(members, value, &options->heuristics) ? NULL :
+	       "stdstring, length64, newarray and multipleinheritance between commas, all or none is"
+	       " needed";
+}
+
 uint64_t option_mark(int option)
 {
 	const struct option *entry = option_table;
@@ -302,6 +383,9 @@ const char *option_set(struct options *options, int option, const char *value)
 	case 'n': return set_top(options, value);
 	case 'k': return set_depth(options, value);
 	case OPTION_KEEP_STACKTRACES: return set_keep_stacktraces(options, value);
+	case OPTION_LEAK_CHECK: return set_leak_check(options, value);
+	case OPTION_SHOW_LEAK_KINDS: return set_kinds_shown(options, value);
+	case OPTION_LEAK_CHECK_HEURISTICS: return set_heuristics(options, value);
 	case 'c': options->config = value; return NULL;
 	case OPTION_ENGINE: return set_engine(options, value);
 	case OPTION_SAMPLE: return set_sample(options, value);

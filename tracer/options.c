@@ -11,6 +11,7 @@
 #include "option_file.h"
 #include "option_values.h"
 #include "probe/probe.h"
+#include "scan/inside.h"
 #include "target/procfs.h"
 
 #define DEPTH_DEFAULT 64
@@ -45,6 +46,15 @@ static const char help[] =
 	"      --keep-stacktraces KIND\n"
 	"                            alloc (default) or alloc-and-free: frees keep their whole stacks,\n"
 	"                            too, so that a wrong one is told with them\n"
+	"      --leak-check WHEN     full (default), summary, or no: whether the process's memory is\n"
+	"                            looked at, at its end or when it is let go, for pointers to the\n"
+	"                            blocks that are left\n"
+	"      --show-leak-kinds SET which places the text report shows: definite,possible (default),\n"
+	"                            indirect, reachable, all or none; what grows is always shown\n"
+	"      --leak-check-heuristics SET\n"
+	"                            pointers to the inside of a block that count as pointers to it:\n"
+	"                            all (default), none, stdstring, length64, newarray,\n"
+	"                            multipleinheritance\n"
 	"  -c, --config FILE         a file of options, \"key = value\" a line; memleak = 0 or 1 in it\n"
 	"                            switches watching off or on, also while memtrace runs\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
@@ -207,6 +217,8 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 
 	*options = (struct options){
 		.depth = DEPTH_DEFAULT, .top = TOP_DEFAULT, .unwinder = &unwinder_rules,
+		.leak_check = LEAK_CHECK_FULL, .heuristics = INSIDE_ALL,
+		.kinds_shown = SITE_KINDS_DEFAULT,
 		.level = MESSAGE_NORMAL, .memleak = true,
 	};
 	result = parse_words(options, argc, argv, &given);

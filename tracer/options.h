@@ -27,6 +27,13 @@ struct option_format {
 	const char *file;	/* NULL: where the report goes */
 };
 
+/* valgrind's words. */
+enum leak_check {
+	LEAK_CHECK_NO,		/* nothing is looked at: blocks are unfreed, and that is all */
+	LEAK_CHECK_SUMMARY,	/* the sums alone are told */
+	LEAK_CHECK_FULL,
+};
+
 struct option_function {
 	const char *name;	/* name_bytes of it */
 	size_t name_bytes;
@@ -61,6 +68,9 @@ struct options {
 	uint32_t depth;
 	uint32_t overhead_ppm;		/* the most; 0: no limit */
 	bool free_stacks;		/* frees keep their stacks, too */
+	enum leak_check leak_check;
+	unsigned heuristics;		/* INSIDE_* of scan/inside.h */
+	unsigned kinds_shown;		/* bits 1 << enum site_kind */
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
 	struct unwinder *unwinder;
 	enum message_level level;

@@ -32,6 +32,8 @@ static int print(const struct model *model, const struct report_format *format,
 		.color = wants_color(out),
 		.one_line = output->one_line,
 		.top = output->options->top,
+		.kinds = output->options->kinds_shown,
+		.summary = output->options->leak_check == LEAK_CHECK_SUMMARY,
 	};
 	int error = format->print(model, &style, out);
 
@@ -103,9 +105,12 @@ static int report_run(const struct trace *trace, struct run *run, struct symboli
 	const struct output output = {
 		.options = trace->options, .several = several, .one_line = several,
 	};
+	const struct report_style named = {
+		.top = sites_named(trace->options), .kinds = trace->options->kinds_shown,
+	};
+	const struct scan *scan = run_await_scan(run);
 	struct model model;
-	int error = model_build(&model, &run->facts, &run->heaps[0], symbolizer,
-				sites_named(trace->options));
+	int error = model_build(&model, &run->facts, &run->heaps[0], scan, symbolizer, &named);
 
 	if (error)
 		return told("report", error);

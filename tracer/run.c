@@ -159,6 +159,7 @@ int run_create(const struct options *options, struct targets *targets, struct fi
 	run->facts.free_stacks = options->free_stacks;
 	run->epoch_ns = clock_ns();
 	run->watching = true;
+	leakcheck_init(&run->leakcheck, options, &run->facts.scan);
 	learn_names(run);
 	*out = run;
 	return 0;
@@ -170,6 +171,7 @@ void run_destroy(struct run *run)
 		return;
 	if (run->process)
 		run->process->run = NULL;
+	leakcheck_deinit(&run->leakcheck);
 	probe_destroy(run->probe);
 	logs_destroy(&run->logs);
 	deinit_heaps(run);
@@ -398,6 +400,7 @@ int run_restart(struct run *run)
 	probe_destroy(run->probe);
 	run->probe = NULL;
 	logs_restart(&run->logs, since_epoch(run));
+	leakcheck_forget(&run->leakcheck);
 	memory_close(&run->process->memory);
 	run->process->memory.tid = tid;
 	free(run->exe);
@@ -419,6 +422,44 @@ void run_note_memory(struct run *run)
 
 	if (rss)
 		run->facts.rss_end_bytes = rss > ours ? rss - ours : rss;
+}
+
+/* Of what was not watched it is not known which blocks are there. */
+static bool can_be_scanned(const struct run *run)
+{
+	return run->probe && run->watching && run->was_watched;
+}
+
+void run_prepare_scan(struct run *run)
+{
+	if (can_be_scanned(run))
+		leakcheck_prepare(&run->leakcheck, run->process, run->probe);
+}
+
+void run_take_scan(struct run *run)
+{
+	if (can_be_scanned(run))
+		leakcheck_take(&run->leakcheck, run->process);
+}
+
+void run_thread_exits(struct run *run, const struct thread *thread)
+{
+	if (can_be_scanned(run))
+		leakcheck_thread_exits(&run->leakcheck, thread, run->probe);
+}
+
+/* Where events were lost, the ledger has blocks that are not there any more, which only a walk of the
+ * heap can tell. */
+const struct scan *run_await_scan(struct run *run)
+{
+	const struct scan *scan = leakcheck_await(&run->leakcheck);
+
+	if (!scan || scan->walked ||
+	    (!run->facts.incomplete && !run->heaps[0].totals.replaced_blocks))
+		return scan;
+	run->facts.scan.done = false;
+	run->facts.scan.why_not = "events were lost";
+	return NULL;
 }
 
 static void heaps_tick(struct run *run, uint64_t now_ns)
@@ -695,6 +736,7 @@ int run_finish(struct run *run)
 	run->facts.handled_ns = run->past.handling_ns;
 	run->facts.incomplete = why_incomplete(run);
 	merge_heaps(run);
+	leakcheck_begin(&run->leakcheck, &run->heaps[0].ledger);
 	logs_end(&run->logs, &run->facts, &run->heaps[0]);
 	if (run->probe && !error)
 		error = list_modules(run);

@@ -10,6 +10,7 @@
 
 #include "brake.h"
 #include "heap/heap.h"
+#include "leakcheck.h"
 #include "logs.h"
 #include "options.h"
 #include "overhead.h"
@@ -46,6 +47,7 @@ struct run {
 	volatile bool *attention;	/* the trace's */
 	pthread_t tracer;		/* the thread that traces */
 	struct run_facts facts;
+	struct leakcheck leakcheck;
 	char *exe, *comm, **command;
 	struct run_function *functions;
 	struct run_module *modules;
@@ -90,6 +92,16 @@ int run_restart(struct run *run);
 
 /* The process's memory as it is now, without what is ours. */
 void run_note_memory(struct run *run);
+
+/* The process's blocks will be looked at when it is let go: while it still runs, and when nothing of
+ * ours is in it any more and it stands. */
+void run_prepare_scan(struct run *run);
+void run_take_scan(struct run *run);
+/* In the last stop of a thread. */
+void run_thread_exits(struct run *run, const struct thread *thread);
+
+/* After run_finish(): what became of its blocks; NULL: it is not known, for facts.scan.why_not. */
+const struct scan *run_await_scan(struct run *run);
 
 /* What the trace has cost the process up to now. */
 void run_measure(struct run *run);

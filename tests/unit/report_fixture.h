@@ -190,7 +190,7 @@ static void release(taddr_t address, uint64_t now_ns)
 
 static void build(struct symbolizer *symbolizer)
 {
-	assert_int_equal(model_build(&model, &facts, &heap, symbolizer, 0), 0);
+	assert_int_equal(model_build(&model, &facts, &heap, NULL, symbolizer, &(struct report_style){ 0 }), 0);
 }
 
 static char *print_model(const struct model *of, const char *format)

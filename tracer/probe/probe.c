@@ -735,6 +735,12 @@ uint64_t probe_waited_ns(const struct probe *probe)
 	return probe->stats.waited_ns + (probe->jump ? jump_waited_ns(probe->jump) : 0);
 }
 
+void probe_own_memory(const struct probe *probe, taddr_t *start, taddr_t *end)
+{
+	*start = probe->jump ? probe->jump->implant.base : 0;
+	*end = *start ? *start + implant_bytes() : 0;
+}
+
 uint64_t probe_memory_bytes(const struct probe *probe)
 {
 	return probe->jump && probe->jump->implant.whole

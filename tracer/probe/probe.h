@@ -158,6 +158,8 @@ void probe_wake(struct probe *probe);
 /* Nothing of ours is mapped any more in a fork child, whose one thread is held. */
 void probe_leave_child(const struct probe *probe, struct process *child);
 void probe_finish(struct probe *probe);
+/* Where in the target our own data is; both 0: nowhere. */
+void probe_own_memory(const struct probe *probe, taddr_t *start, taddr_t *end);
 /* Of the target's resident set, what we have added to it. */
 uint64_t probe_memory_bytes(const struct probe *probe);
 /* Events that are known to be lost. */

@@ -287,10 +287,12 @@ static json_t *site_samples(json_t *object, const struct model *model,
 
 static json_t *site(const struct model *model, const struct model_site *site)
 {
-	return json_pack("{s:s, s:b, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
 			 " s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
-			 "kind", "unfreed", "growing", site->growing, "bytes", whole(site->bytes),
-			 "blocks", whole(site->blocks), "indirect_bytes", 0, "indirect_blocks", 0,
+			 "kind", site_kind_key(site->kind), "growing", site->growing, "bytes", whole(site->bytes),
+			 "blocks", whole(site->blocks),
+			 "indirect_bytes", whole(site->indirect.bytes),
+			 "indirect_blocks", whole(site->indirect.blocks),
 			 "function", text(site->call.function), "allocs", whole(site->allocs),
 			 "frees", whole(site->frees), "peak_bytes", whole(site->peak_bytes),
 			 "first_ns", whole(site->first_ns),
@@ -349,6 +351,44 @@ static json_t *wrongs(const struct model *model)
 	for (size_t i = 0; i < model->nr_wrongs; i++)
 		json_array_append_new(list, wrong(model, &model->wrongs[i]));
 	return list;
+}
+
+static json_t *sum(const struct model_sum *sum)
+{
+	return json_pack("{s:o, s:o}", "bytes", whole(sum->bytes), "blocks", whole(sum->blocks));
+}
+
+static json_t *sums(const struct model_sum *sums)
+{
+	json_t *object = json_object();
+
+	for (unsigned kind = 0; kind < SITE_KINDS; kind++)
+		json_object_set_new(object, site_kind_key(kind), sum(&sums[kind]));
+	return object;
+}
+
+/* null: nobody has looked. */
+static json_t *leak_summary(const struct model *model)
+{
+	if (!model->facts->scan.done)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "seen", sums(model->seen),
+			 "before_attach", sums(model->before),
+			 "indirect_of_before", sum(&model->indirect_of_before));
+}
+
+static json_t *scan(const struct run_scan *scan)
+{
+	return json_pack("{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+			 "wanted", scan->is_wanted, "done", scan->done,
+			 "why_not", text(scan->done ? NULL : scan->why_not),
+			 "pause_ns", whole(scan->pause_ns), "duration_ns", whole(scan->duration_ns),
+			 "copied_bytes", whole(scan->bytes),
+			 "scanned_bytes", whole(scan->scanned_bytes),
+			 "threads", whole(scan->threads), "roots", whole(scan->roots),
+			 "arenas", whole(scan->arenas), "heap_walked", scan->walked,
+			 "walk_stopped", text(scan->walk_stopped),
+			 "unjudged_blocks", whole(scan->unjudged_blocks));
 }
 
 /* null: nothing may be said. */
@@ -443,6 +483,8 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	put_member(&writer, "run", run(model));
 	put_member(&writer, "heap", heap_samples(heap(model), model));
 	put_member(&writer, "memory", memory(model->facts));
+	put_member(&writer, "leak_summary", leak_summary(model));
+	put_member(&writer, "scan", scan(&model->facts->scan));
 	put_member(&writer, "modules", modules(model));
 	put_sites(&writer, model);
 	put_member(&writer, "errors", wrongs(model));

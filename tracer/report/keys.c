@@ -22,6 +22,14 @@ static const char *const ends[] = {
 	[RUN_LOST] = "unknown",
 };
 
+static const char *const site_kinds[] = {
+	[SITE_DEFINITE] = "definite",
+	[SITE_INDIRECT] = "indirect",
+	[SITE_POSSIBLE] = "possible",
+	[SITE_REACHABLE] = "reachable",
+	[SITE_UNFREED] = "unfreed",
+};
+
 static const char *const gap_reasons[] = {
 	[GAP_SWITCH] = "memleak",
 	[GAP_OVERHEAD] = "overhead",
@@ -40,6 +48,11 @@ const char *run_end_key(enum run_end end)
 const char *gap_reason_key(enum run_gap_reason reason)
 {
 	return gap_reasons[reason];
+}
+
+const char *site_kind_key(enum site_kind kind)
+{
+	return site_kinds[kind];
 }
 
 static bool find(const char *const *keys, size_t nr, const char *key, size_t *out)
@@ -80,5 +93,15 @@ bool gap_reason_find(const char *key, enum run_gap_reason *out)
 	if (!find(gap_reasons, NR(gap_reasons), key, &i))
 		return false;
 	*out = (enum run_gap_reason)i;
+	return true;
+}
+
+bool site_kind_find(const char *key, enum site_kind *out)
+{
+	size_t i;
+
+	if (!find(site_kinds, NR(site_kinds), key, &i))
+		return false;
+	*out = (enum site_kind)i;
 	return true;
 }

@@ -14,4 +14,7 @@ bool verdict_find(const char *key, enum verdict *out);
 bool run_end_find(const char *key, enum run_end *out);
 bool gap_reason_find(const char *key, enum run_gap_reason *out);
 
+const char *site_kind_key(enum site_kind kind);
+bool site_kind_find(const char *key, enum site_kind *out);
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Groups and ranks: one pass over the sites, one over the blocks, one sort; then the names,
- * then the verdict.
+ * The rows (rows.c), then the names, then the verdict.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "estimates.h"
 #include "names.h"
 #include "places.h"
+#include "rows.h"
 #include "wrongs.h"
 
 #define WRONG_CALLS 3
@@ -56,92 +56,6 @@ void model_count_growing(struct model *model, const struct model_site *site)
 	model->growing_bytes += site->bytes;
 	model->growing_blocks += site->blocks;
 	model->growing_samples += site->counted.live_blocks;
-}
-
-static void note_site(struct model *model, uint32_t id)
-{
-	const struct site *site = sites_get(model->heap->sites, id);
-	struct model_site *added = &model->sites[model->nr_sites];
-
-	if (!site->live_blocks)
-		return;
-	*added = (struct model_site){
-		.site = site,
-		.bytes = site->live_bytes, .blocks = site->live_blocks,
-		.allocs = site->allocs, .frees = site->frees, .peak_bytes = site->peak_bytes,
-		.id = id,
-		.call = model_call_of(model, id),
-		.counted = { site->allocs, site->frees, site->live_blocks },
-		.first_ns = site->first_ns, .last_ns = site->last_ns,
-		.lifetime_min_ns = site->lifetime_min_ns, .lifetime_max_ns = site->lifetime_max_ns,
-		.lifetime_avg_ns = site->frees ? site->lifetime_sum_ns / site->frees : 0,
-		.growing = sites_growing(model->heap->sites, id),
-		.oldest_ns = UINT64_MAX,
-		.smallest_bytes = UINT64_MAX,
-	};
-	model->nr_sites++;
-	estimates_of_site(added, sites_estimate(model->heap->sites, id));
-	if (added->growing)
-		(void)sites_quarters(model->heap->sites, id, &added->quarters);
-	model_count_growing(model, added);
-}
-
-static void note_block(struct model_site *site, const struct block *block)
-{
-	if (block->time_ns < site->oldest_ns) {
-		site->oldest_ns = block->time_ns;
-		site->oldest_address = block->address & ~ADDRESS_POOL;
-	}
-	if (block->time_ns > site->newest_ns)
-		site->newest_ns = block->time_ns;
-	if (block->size < site->smallest_bytes)
-		site->smallest_bytes = block->size;
-	if (block->size > site->largest_bytes)
-		site->largest_bytes = block->size;
-}
-
-static int collect(struct model *model)
-{
-	uint32_t nr = sites_count(model->heap->sites);
-	struct model_site **by_id = calloc(nr + 1, sizeof(*by_id));
-	struct block block;
-	uint64_t cursor = 0;
-
-	model->sites = calloc((size_t)nr + 1, sizeof(*model->sites));
-	if (!by_id || !model->sites) {
-		free(by_id);
-		return -ENOMEM;
-	}
-	for (uint32_t id = 0; id < nr; id++) {
-		by_id[id] = &model->sites[model->nr_sites];
-		note_site(model, id);
-	}
-	while (ledger_next(&model->heap->ledger, &cursor, &block)) {
-		note_block(by_id[block.site], &block);
-		wrongs_note_block(model, &block);
-	}
-	free(by_id);
-	return 0;
-}
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-/* The last two only make the order the same in every run. */
-static int compare_sites(const void *a, const void *b)
-{
-	const struct model_site *left = a, *right = b;
-	int order = compare(right->bytes, left->bytes);
-
-	if (!order)
-		order = compare(right->blocks, left->blocks);
-	if (!order)
-		order = compare(left->first_ns, right->first_ns);
-	if (!order)
-		order = compare(left->site->stack, right->site->stack);
-	return order ? order : compare(left->site->function, right->site->function);
 }
 
 /* Who reads the report called new, whatever new calls. */
@@ -210,27 +124,29 @@ static enum verdict judge(const struct model *model)
 
 	if (facts->incomplete || model->totals.lost_events)
 		return VERDICT_INCOMPLETE;
+	if (model->seen[SITE_DEFINITE].blocks || model->before[SITE_DEFINITE].blocks)
+		return VERDICT_LEAK;
 	if (model->nr_growing)
 		return VERDICT_GROWING;
-	if (model->nr_sites)
+	if (model->seen[SITE_UNFREED].blocks || model->seen[SITE_POSSIBLE].blocks)
 		return VERDICT_UNFREED;
 	return !facts->sample_bytes && facts->launched && facts->end != RUN_DETACHED &&
 	       !facts->nr_gaps ? VERDICT_NO_LEAK : VERDICT_NO_LEAK_SEEN;
 }
 
-static int build(struct model *model, size_t top)
+static int build(struct model *model, const struct report_style *style)
 {
 	int error = wrongs_collect(model);
 
 	if (!error)
-		error = collect(model);
+		error = rows_collect(model);
 	if (error)
 		return error;
 	model->counted = model->heap->totals;
 	model->unwatched_bytes_error = estimate_bytes_error(&model->heap->unwatched);
 	estimates_of_all(model);
-	qsort(model->sites, model->nr_sites, sizeof(*model->sites), compare_sites);
-	model->nr_named = top && top < model->nr_sites ? top : model->nr_sites;
+	rows_sort(model);
+	model->nr_named = rows_needed(model, style->kinds, style->top);
 	model->verdict = judge(model);
 	error = names_resolve(model);
 	if (!error)
@@ -241,19 +157,21 @@ static int build(struct model *model, size_t top)
 }
 
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
-		struct symbolizer *symbolizer, size_t top)
+		const struct scan *scan, struct symbolizer *symbolizer,
+		const struct report_style *style)
 {
 	struct model new = {
 		.facts = facts,
 		.totals = heap->totals,
 		.heap = heap,
+		.scan = scan,
 		.symbolizer = symbolizer,
 	};
 	int error;
 
 	heap_settle(heap);
 	heap_tick(heap, facts->duration_ns);
-	error = build(&new, top);
+	error = build(&new, style);
 	if (error)
 		model_release(&new);
 	else

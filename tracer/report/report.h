@@ -18,16 +18,30 @@
 
 #include "../base/inert.h"
 #include "../heap/heap.h"
+#include "../scan/scan.h"
 #include "run_facts.h"
 
 enum verdict {
-	VERDICT_LEAK,		/* needs a scan of memory */
+	VERDICT_LEAK,		/* found by a scan of memory */
 	VERDICT_GROWING,
 	VERDICT_NO_LEAK,	/* all was freed before the end */
 	VERDICT_NO_LEAK_SEEN,	/* while attached, all that was allocated was freed */
 	VERDICT_UNFREED,	/* all that may be said without a scan */
 	VERDICT_INCOMPLETE,
 };
+
+/* What became of blocks, in valgrind's words. */
+enum site_kind {
+	SITE_DEFINITE,		/* nothing points to them any more */
+	SITE_INDIRECT,		/* only what is lost does */
+	SITE_POSSIBLE,		/* only pointers to their inside lead to them */
+	SITE_REACHABLE,
+	SITE_UNFREED,		/* that is all that is known: nobody has looked */
+	SITE_KINDS
+};
+
+#define SITE_KINDS_ALL ((1u << SITE_KINDS) - 1)
+#define SITE_KINDS_DEFAULT (1u << SITE_DEFINITE | 1u << SITE_POSSIBLE)
 
 struct model_frame {
 	code_t code;			/* return address; the same for inlined frames */
@@ -58,14 +72,20 @@ struct model_counts {
 	uint64_t allocs, frees, live_blocks;
 };
 
+struct model_sum {
+	uint64_t bytes, blocks;
+};
+
 /* Figures are the heap's own, or under sampling estimates of what they would be without. */
 struct model_site {
 	const struct site *site;	/* the heap's; NULL: of a report that was read */
 	uint32_t id;			/* of site */
 	struct model_counts counted;
 	struct model_call call;		/* looked up for the first model.nr_named */
+	enum site_kind kind;
 	bool growing;
-	uint64_t bytes, blocks;		/* live */
+	uint64_t bytes, blocks;		/* live, of this kind */
+	struct model_sum indirect;	/* SITE_DEFINITE: what only these lead to, of any site */
 	uint64_t allocs, frees, peak_bytes;
 	struct model_errors errors;
 	uint64_t first_ns, last_ns;	/* of its allocations */
@@ -94,8 +114,14 @@ struct model {
 	struct model_errors errors;	/* of them */
 	struct heap_totals counted;	/* under sampling, the samples; else the same */
 	const struct heap *heap;	/* what it is made of, for who makes it; or NULL */
+	const struct scan *scan;	/* likewise */
 	enum verdict verdict;
-	/* Sites with live blocks: by bytes, then blocks (both falling), then first_ns. */
+	/* By kinds: blocks seen allocated, as asked for; those from before, by what fits. */
+	struct model_sum seen[SITE_KINDS], before[SITE_KINDS];
+	struct model_sum indirect_of_before;	/* what only lost ones from before lead to */
+	/* Sites with live blocks, one row for each kind that any are of: lost, possibly lost, what grows
+	 * or is unfreed, reachable, indirectly lost; among them by bytes with indirect ones, then
+	 * blocks (both falling), then first_ns. */
 	struct model_site *sites;
 	size_t nr_sites;
 	size_t nr_named;		/* the first ones, which have their stacks */
@@ -133,23 +159,28 @@ struct model_call model_call_of(const struct model *model, uint32_t id);
 /* The name of one of the run's functions. */
 const char *model_function(const struct run_facts *facts, uint32_t function);
 
+/* What a report shows. */
+struct report_style {
+	bool color;
+	bool one_line;		/* json: one document a line */
+	size_t top;		/* text: sites shown; 0 = all */
+	unsigned kinds;		/* text: bits 1 << enum site_kind; see rows.h */
+	bool summary;		/* text: no sites at all */
+};
+
 /* Settles the heap and takes it to the end of the run, so that it must not change any more
- * while the model lives.  symbolizer == NULL: no names, quickly (a second Ctrl-C).  Stacks are
- * resolved for the first `top` sites, or for all where it is 0. */
+ * while the model lives.  scan: NULL, or of that heap.  symbolizer == NULL: no names, quickly (a second
+ * Ctrl-C).  Stacks are resolved for the first style->top sites of style->kinds, or for all where that
+ * is 0. */
 int model_build(struct model *model, const struct run_facts *facts, struct heap *heap,
-		struct symbolizer *symbolizer, size_t top);
+		const struct scan *scan, struct symbolizer *symbolizer,
+		const struct report_style *style);
 void model_release(struct model *model);
 
 /* For who makes a model otherwise.  One more site, which is complete but for its stack. */
 void model_count_growing(struct model *model, const struct model_site *site);
 /* All stacks are there: takes operator new's own frames off, and finds the bare modules. */
 int model_settle_names(struct model *model);
-
-struct report_style {
-	bool color;
-	bool one_line;		/* json: one document a line */
-	size_t top;		/* text: sites shown; 0 = all */
-};
 
 struct report_format {
 	const char *name;

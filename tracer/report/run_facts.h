@@ -60,6 +60,22 @@ struct run_overhead {
 	uint64_t pauses, paused_ns;	/* so as not to be beyond it */
 };
 
+/* The look at what the process could still come to. */
+struct run_scan {
+	bool is_wanted, done;
+	const char *why_not;		/* where it was wanted and is not done */
+	uint64_t pause_ns;		/* for which the process stood for it */
+	uint64_t bytes;			/* copied */
+	uint64_t scanned_bytes;		/* looked at for pointers */
+	uint64_t duration_ns;		/* of that, beside the process */
+	uint64_t threads, roots;
+	/* Of the C library's heap: */
+	uint64_t arenas;		/* found; 0: that allocator is not used */
+	bool walked;			/* blocks from before the attach are known */
+	const char *walk_stopped;	/* why not; NULL: there is none of that allocator */
+	uint64_t unjudged_blocks;	/* that were seen allocated, and of which nothing can be said */
+};
+
 struct run_facts {
 	pid_t pid;
 	char *const *command;		/* NULL terminated */
@@ -97,6 +113,7 @@ struct run_facts {
 	size_t nr_modules;
 
 	uint64_t rss_start_bytes, rss_end_bytes;
+	struct run_scan scan;
 };
 
 #endif

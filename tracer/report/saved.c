@@ -249,6 +249,61 @@ static void read_memory(struct reader *reader)
 	reader->saved->facts.rss_end_bytes = reader_number(reader, memory, "rss_end_bytes");
 }
 
+/* --- leaks --- */
+
+static struct model_sum read_sum(struct reader *reader, const json_t *object)
+{
+	return (struct model_sum){
+		.bytes = reader_number(reader, object, "bytes"),
+		.blocks = reader_number(reader, object, "blocks"),
+	};
+}
+
+static void read_sums(struct reader *reader, const json_t *object, struct model_sum *sums)
+{
+	for (unsigned kind = 0; kind < SITE_KINDS; kind++)
+		sums[kind] = read_sum(reader, reader_object(reader, object, site_kind_key(kind)));
+}
+
+static void read_leaks(struct reader *reader)
+{
+	const json_t *leaks = json_object_get(reader->saved->root, "leak_summary");
+	struct model *model = &reader->saved->model;
+
+	reader_go_to(reader, "leak_summary.");
+	if (json_is_null(leaks))
+		return;
+	read_sums(reader, reader_object(reader, leaks, "seen"), model->seen);
+	read_sums(reader, reader_object(reader, leaks, "before_attach"), model->before);
+	model->indirect_of_before =
+		read_sum(reader, reader_object(reader, leaks, "indirect_of_before"));
+}
+
+static void read_scan(struct reader *reader)
+{
+	const json_t *scan = reader_object(reader, reader->saved->root, "scan");
+
+	reader_go_to(reader, "scan.");
+	reader->saved->facts.scan = (struct run_scan){
+		.is_wanted = reader_truth(reader, scan, "wanted"),
+		.done = reader_truth(reader, scan, "done"),
+		.why_not = reader_string_or_null(reader, scan, "why_not"),
+		.pause_ns = reader_number(reader, scan, "pause_ns"),
+		.duration_ns = reader_number(reader, scan, "duration_ns"),
+		.bytes = reader_number(reader, scan, "copied_bytes"),
+		.scanned_bytes = reader_number(reader, scan, "scanned_bytes"),
+		.threads = reader_number(reader, scan, "threads"),
+		.roots = reader_number(reader, scan, "roots"),
+		.arenas = reader_number(reader, scan, "arenas"),
+		.walked = reader_truth(reader, scan, "heap_walked"),
+		.walk_stopped = reader_string_or_null(reader, scan, "walk_stopped"),
+		.unjudged_blocks = reader_number(reader, scan, "unjudged_blocks"),
+	};
+	if (reader->saved->facts.scan.is_wanted && !reader->saved->facts.scan.done &&
+	    !reader->saved->facts.scan.why_not)
+		reader_fail(reader, "why_not", "a reason is needed where it is not done");
+}
+
 /* --- modules --- */
 
 static int digit(char c)
@@ -318,6 +373,10 @@ static void read_all(struct reader *reader)
 	read_run(reader);
 	read_heap(reader);
 	read_memory(reader);
+	reader->place[0] = '\0';
+	read_scan(reader);
+	reader->place[0] = '\0';
+	read_leaks(reader);
 	reader->place[0] = '\0';
 	read_modules(reader);
 	reader_places(reader);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keys.h"
 #include "reader.h"
 
 /* 0: in none. */
@@ -105,6 +106,10 @@ static void read_site(struct reader *reader, const json_t *site, size_t i, struc
 	char place[READER_PLACE_BYTES / 2];
 
 	reader_go_to(reader, "sites[%zu].", i);
+	if (!site_kind_find(reader_string(reader, site, "kind"), &out->kind))
+		reader_fail(reader, "kind", "there is no such one");
+	out->indirect.bytes = reader_number(reader, site, "indirect_bytes");
+	out->indirect.blocks = reader_number(reader, site, "indirect_blocks");
 	out->growing = reader_truth(reader, site, "growing");
 	out->call.function = reader_string(reader, site, "function");
 	out->bytes = reader_number(reader, site, "bytes");

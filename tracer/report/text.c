@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text report: the first line is the answer, each later part is for who wants more. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "formats.h"
+#include "rows.h"
 #include "text.h"
 
 void text_color(const struct text *text, enum text_color color)
@@ -41,19 +43,36 @@ void text_end(const struct text *text, const char *preposition, const char *conj
 
 size_t text_shown(const struct text *text)
 {
-	size_t top = text->style->top, nr = text->model->nr_sites;
+	size_t top = text->style->top, nr = text->nr_rows;
 
+	if (text->style->summary)
+		return 0;
 	return top && top < nr ? top : nr;
+}
+
+static int find_rows(struct text *text)
+{
+	const struct model *model = text->model;
+
+	text->rows = calloc(model->nr_sites + 1, sizeof(*text->rows));
+	for (size_t i = 0; text->rows && i < model->nr_sites; i++)
+		if (rows_is_shown(&model->sites[i], text->style->kinds))
+			text->rows[text->nr_rows++] = &model->sites[i];
+	return text->rows ? 0 : -ENOMEM;
 }
 
 int text_print(const struct model *model, const struct report_style *style, FILE *out)
 {
 	struct text text = { .model = model, .style = style, .out = out };
 
+	if (find_rows(&text))
+		return -ENOMEM;
 	text_verdict(&text);
 	text_run(&text);
+	text_leaks(&text);
 	for (size_t i = 0; i < text_shown(&text); i++)
 		text_site(&text, i);
 	text_notes(&text);
+	free(text.rows);
 	return ferror(out) ? -EIO : 0;
 }

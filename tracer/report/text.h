@@ -14,6 +14,9 @@ struct text {
 	const struct model *model;
 	const struct report_style *style;
 	FILE *out;
+	/* Those of the model's sites that are shown, as far as style->kinds goes; by their numbers. */
+	const struct model_site **rows;
+	size_t nr_rows;
 };
 
 /* Longest text of the target's that is shown in one piece. */
@@ -48,12 +51,13 @@ struct text_amount {
 void text_bytes(const struct text *text, const struct text_amount *amount);
 void text_amount(const struct text *text, const struct text_amount *amount);
 
-/* How many sites are shown. */
+/* How many rows are shown. */
 size_t text_shown(const struct text *text);
 
 void text_verdict(const struct text *text);	/* the answer */
 void text_run(const struct text *text);		/* what was traced, at what cost; the totals */
-void text_site(const struct text *text, size_t i);
+void text_leaks(const struct text *text);	/* the sums by kinds */
+void text_site(const struct text *text, size_t i);	/* of rows */
 /* A call and its stack; the size it asked for. */
 #define TEXT_NO_SIZE UINT64_MAX
 void text_call(const struct text *text, const struct model_call *call, uint64_t bytes);

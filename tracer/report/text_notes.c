@@ -10,9 +10,13 @@
 
 static void put_more(const struct text *text)
 {
-	size_t more = text->model->nr_sites - text_shown(text);
+	size_t more = text->nr_rows - text_shown(text);
+	size_t hidden = text->model->nr_sites - text->nr_rows;
 
-	if (more)
+	if (hidden && !text->style->summary)
+		fprintf(text->out, "\n(%s of other kinds: --show-leak-kinds=all)\n",
+			units_count(hidden, "place").text);
+	if (more && !text->style->summary)
 		fprintf(text->out, "\n(%s more place%s: -n 0 shows all)\n", units_number(more).text,
 			more == 1 ? "" : "s");
 }
@@ -80,7 +84,7 @@ static void put_next(const struct text *text)
 		put_next_wrong(text);
 		start = "      ";
 	}
-	if (!text->model->nr_sites)
+	if (!text->nr_rows)
 		return;
 	fprintf(text->out, "%sThe line is where a block was allocated; look after it for the"
 		" missing free.\n", start);

@@ -6,6 +6,33 @@
 #include "text.h"
 #include "units.h"
 
+static const char *kind_words(const struct model_site *site)
+{
+	static const char *const words[] = {
+		[SITE_DEFINITE] = "LOST", [SITE_INDIRECT] = "INDIRECTLY LOST",
+		[SITE_POSSIBLE] = "POSSIBLY LOST", [SITE_REACHABLE] = "STILL REACHABLE",
+		[SITE_UNFREED] = "UNFREED",
+	};
+
+	if (site->growing)
+		return site->kind == SITE_REACHABLE ? "GROWING, still reachable:" : "GROWING";
+	return words[site->kind];
+}
+
+/* As valgrind has it: the sum first. */
+static void put_with_indirect(const struct text *text, const struct model_site *site)
+{
+	fprintf(text->out, "%s (%s direct, %s indirect) bytes in %s",
+		units_number(site->bytes + site->indirect.bytes).text,
+		units_number(site->bytes).text, units_number(site->indirect.bytes).text,
+		units_count(site->blocks + site->indirect.blocks, "block").text);
+}
+
+static bool rates_make_sense(const struct text *text)
+{
+	return text->model->facts->duration_ns >= TEXT_RATE_NS;
+}
+
 static void put_head(const struct text *text, const struct model_site *site, size_t number)
 {
 	const struct text_amount amount = {
@@ -14,10 +41,14 @@ static void put_head(const struct text *text, const struct model_site *site, siz
 	};
 
 	text_color(text, TEXT_BOLD);
-	fprintf(text->out, "\n%zu. %s ", number, site->growing ? "GROWING" : "UNFREED");
-	text_amount(text, &amount);
-	if (site->growing)
-		fprintf(text->out, ", %s", text_rate(text, site->bytes).text);
+	fprintf(text->out, "\n%zu. %s ", number, kind_words(site));
+	if (site->indirect.blocks)
+		put_with_indirect(text, site);
+	else
+		text_amount(text, &amount);
+	if (site->growing || (site->kind == SITE_DEFINITE && rates_make_sense(text)))
+		fprintf(text->out, ", %s",
+			text_rate(text, site->bytes + site->indirect.bytes).text);
 	text_color(text, TEXT_PLAIN);
 	putc('\n', text->out);
 }
@@ -82,7 +113,7 @@ static void put_quarters(const struct text *text, const struct model_site *site)
 
 void text_site(const struct text *text, size_t i)
 {
-	const struct model_site *site = &text->model->sites[i];
+	const struct model_site *site = text->rows[i];
 
 	put_head(text, site, i + 1);
 	put_freed(text, site);
