@@ -13,7 +13,9 @@ Each test runs on every engine, one engine after the other; the environment vari
 those named; "auto" is for what has nothing to do with the engine: it runs once, without
 --engine.
 
-No report of a case may claim a wrong free, unless the case has WRONG_FREES = True.
+No report of a case may claim a wrong free, unless the case has WRONG_FREES = True.  A case with
+LEAK_CHECK = False is of other things than what became of the blocks that are left: they are told as
+unfreed, and no more.
 
 Every wait is bounded, and every process is ended by its pid.
 """
@@ -46,6 +48,7 @@ CHILDREN = []                           # processes of the running test
 JUMP = True                             # the engine jump is there: test it without being asked
 ENGINES_KNOWN = ("break", "jump")
 WRONG_FREES = False                     # the running case frees wrongly; set by main()
+LEAK_CHECK = True                       # ... has its blocks looked at; likewise
 ENGINE = "auto"                         # of the running test; set by main()
 CONFIG_HOME = BUILD + "/e2e/home"       # of an empty memtrace.conf, in place of the user's
 CFLAGS = ["-g", "-O1", "-fno-builtin", "-Wall", "-D_GNU_SOURCE", "-I" + COMMON]
@@ -124,6 +127,10 @@ def engine_option(arguments):
             any(isinstance(word, str) and word.startswith("--engine") for word in own):
         return []
     return ["--engine", ENGINE]
+
+
+def leak_check_option():
+    return [] if LEAK_CHECK else ["--leak-check=no"]
 
 
 # Building
@@ -397,6 +404,45 @@ def functions(site):
     return [frame["function"] for frame in site["stack"]]
 
 
+def rank(site):
+    """Lost, possibly lost, what grows or is unfreed, the rest."""
+    ranks = {"definite": 0, "possible": 1, "unfreed": 2, "reachable": 3, "indirect": 4}
+    return 2 if site["growing"] else ranks[site["kind"]]
+
+
+def check_leaks(report):
+    """The kinds of the places make the sums; where nobody has looked, all is unfreed."""
+    sites, leaks, scan = report["sites"], report["leak_summary"], report["scan"]
+    equal(leaks is not None, scan["done"], "a summary of leaks")
+    if not scan["done"]:
+        equal({s["kind"] for s in sites} - {"unfreed"}, set(), "kinds")
+        return
+    for kind, found in leaks["seen"].items():
+        for figure in ("bytes", "blocks"):
+            equal(sum(s[figure] for s in sites if s["kind"] == kind), found[figure],
+                  f"{figure} of {kind}")
+    for figure in ("bytes", "blocks"):
+        equal(sum(s["indirect_" + figure] for s in sites) + leaks["indirect_of_before"][figure],
+              leaks["seen"]["indirect"][figure] + leaks["before_attach"]["indirect"][figure],
+              f"indirect {figure}")
+    lost = leaks["seen"]["definite"]["blocks"] or leaks["before_attach"]["definite"]["blocks"]
+    if report["verdict"] != "incomplete":
+        equal(report["verdict"] == "leak", lost > 0, "a leak told of")
+
+
+def places(rows):
+    """The rows of one place, one for each kind of its blocks, as one, of the first one's kind."""
+    found = {}
+    for row in rows:
+        key = row["function"], row["first_ns"], *(frame["pc"] for frame in row["stack"])
+        place = found.setdefault(key, dict(row, bytes=0, blocks=0, growing=False))
+        for figure, joined in (("bytes", int.__add__), ("blocks", int.__add__), ("growing", max),
+                               ("oldest_live_ns", min), ("newest_live_ns", max),
+                               ("smallest_bytes", min), ("largest_bytes", max)):
+            place[figure] = joined(place[figure], row[figure])
+    return list(found.values())
+
+
 def json_in(data):
     """One document, with all that must be true of every report checked."""
     report = json.loads(data.decode("utf-8"))
@@ -416,9 +462,12 @@ def json_in(data):
     equal(sum(s["blocks"] for s in sites), heap["live_blocks"], "sum of the sites' blocks")
     equal(sum(s["bytes"] for s in sites), heap["live_bytes"], "sum of the sites' bytes")
     assert heap["peak_bytes"] >= heap["live_bytes"], heap
-    order = [(-s["bytes"] - s["indirect_bytes"], -s["blocks"], s["first_ns"]) for s in sites]
+    order = [(rank(s), -s["bytes"] - s["indirect_bytes"], -s["blocks"], s["first_ns"])
+             for s in sites]
     equal(order, sorted(order), "order of the sites")
-    for site in sites:
+    check_leaks(report)
+    report.update(rows=sites, sites=places(sites))
+    for site in report["sites"]:
         equal(site["allocs"] - site["frees"], site["blocks"], f"allocs - frees of {site}")
         assert site["first_ns"] <= site["oldest_live_ns"] <= site["newest_live_ns"] <= \
             site["last_ns"] <= report["run"]["duration_ns"], site
@@ -448,7 +497,8 @@ class Trace:
         with contextlib.suppress(OSError, TypeError):
             os.remove(self.json_file)       # of an earlier run
         with open(self.files[0], "wb") as out, open(self.files[1], "wb") as err:
-            self.process = subprocess.Popen([MEMTRACE, *engine, *formats, *arguments], stdin=stdin,
+            self.process = subprocess.Popen([MEMTRACE, *engine, *leak_check_option(), *formats,
+                                             *arguments], stdin=stdin,
                                             stdout=options.pop("stdout", out),
                                             stderr=options.pop("stderr", err),
                                             env=environment(env), **options)
@@ -628,7 +678,7 @@ def plan(module):
 
 
 def main(name):
-    global CASE, ENGINE, WRONG_FREES
+    global CASE, ENGINE, LEAK_CHECK, WRONG_FREES
     CASE = f"{HERE}/{name}"
     os.makedirs(f"{BUILD}/e2e/{name}", exist_ok=True)
     os.chdir(f"{BUILD}/e2e/{name}")
@@ -640,6 +690,7 @@ def main(name):
     sys.modules["test"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     WRONG_FREES = getattr(module, "WRONG_FREES", False)
+    LEAK_CHECK = getattr(module, "LEAK_CHECK", True)
     failed = 0
     tests = plan(module)
     for number, (test, ENGINE) in enumerate(tests, 1):

@@ -2,6 +2,8 @@
 """Where the report goes and how much of it."""
 from harness import *
 
+LEAK_CHECK = False
+
 ENGINES = ("auto",)
 
 

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What became of blocks: at the end of a process, when it is let go, and where that cannot be told."""
+from harness import *
+
+
+def marked(name):
+    """{line: kind} of a source, as its comments say."""
+    found = {}
+    for number, line in enumerate(read(source(name)).splitlines(), 1):
+        if mark := re.search(r"/\* [^:*]+: (definite|indirect|possible|reachable) \*/", line):
+            found[number] = mark.group(1)
+    return found
+
+
+def check_kinds(report, name, but=()):
+    """The innermost frame of each row is on a line that says its kind."""
+    found = {}
+    for row in report.json["rows"]:
+        frame = row["stack"][0]
+        if os.path.basename(frame["file"] or "") == name:
+            found.setdefault(frame["line"], set()).add(row["kind"])
+    wrong = {line: (found.get(line), kind) for line, kind in marked(name).items()
+             if found.get(line) != {kind} and kind not in but}
+    equal(wrong, {}, "kinds by line")
+
+
+def check_list(report, name):
+    """The first of them is lost by itself, with it all the others."""
+    line = line_of(name, "/* list */")
+    rows = {row["kind"]: row for row in report.json["rows"] if row["stack"][0]["line"] == line}
+    equal({kind: row["blocks"] for kind, row in rows.items()}, {"definite": 1, "indirect": 999}, "list")
+    equal(rows["definite"]["indirect_blocks"], 999, "what the first one leads to")
+
+
+def test_at_the_end():
+    report = launch(build("kinds.c", "-pthread"))
+    equal((report.status, report.json["verdict"]), (0, "leak"), "end")
+    check_kinds(report, "kinds.c")
+    check_list(report, "kinds.c")
+    scan = report.json["scan"]
+    equal((scan["heap_walked"], scan["walk_stopped"], scan["unjudged_blocks"], scan["threads"]),
+          (True, None, 0, 2), "the heap")
+    before = report.json["leak_summary"]["before_attach"]
+    equal([before[kind]["blocks"] for kind in ("definite", "indirect", "possible")], [0] * 3,
+          "lost by nobody")
+
+
+def attached(*options):
+    target = Target(build("kinds.c", "-pthread"), "waits")
+    target.expect("ready")
+    with unharmed(target.pid):
+        trace = attach(target.pid, *options)
+        target.go()
+        target.expect("done")
+        report = trace.stop()
+    target.finish()
+    return report
+
+
+def test_when_let_go():
+    report = attached()
+    check_kinds(report, "kinds.c")
+    check_list(report, "kinds.c")
+    scan = report.json["scan"]
+    equal((scan["heap_walked"], scan["unjudged_blocks"], scan["threads"]), (True, 0, 2), "the heap")
+    assert 0 < scan["pause_ns"] <= report.run["detach_pause_ns"], report.run
+
+
+def test_from_before_the_attach():
+    target = Target(build("kinds.c", "-pthread"), "waits")
+    target.expect("ready")
+    target.go()
+    target.expect("done")
+    with unharmed(target.pid):
+        report = attach(target.pid).stop()
+    equal((report.json["verdict"], report.heap["allocs"]), ("leak", 0), "a leak from before")
+    before = report.json["leak_summary"]["before_attach"]
+    # Of each kind the marked ones, the list, and the process's own that are reachable.
+    lines = list(marked("kinds.c").values())
+    equal({kind: before[kind]["blocks"] for kind in ("definite", "indirect", "possible")},
+          {"definite": lines.count("definite") + 1, "indirect": lines.count("indirect") + 999,
+           "possible": lines.count("possible")}, "kinds")
+    assert before["reachable"]["blocks"] >= lines.count("reachable"), before
+    assert re.match(r"LEAK: kinds \(pid \d+\) has lost blocks, none of them in this trace\.\n +Nothing "
+                    r"points to them any more\. .*Lost before: ", report.stdout), report.stdout
+    target.finish()
+
+
+def test_options():
+    binary = build("kinds.c", "-pthread")
+    text = launch(binary, options=["--show-leak-kinds=all", "-n", "0"]).stderr
+    for words in ("LOST", "INDIRECTLY LOST", "POSSIBLY LOST", "STILL REACHABLE"):
+        assert re.search(rf"^\d+\. {words} ", text, re.M), f"no {words} in\n{text}"
+    text = launch(binary, options=["--show-leak-kinds=none"]).stderr
+    assert "definitely lost:" in text and not re.search(r"^\d+\. ", text, re.M), text
+    for option in ("--leak-check=some", "--show-leak-kinds=lost", "--leak-check-heuristics=a,"):
+        report = Trace([option, "--", binary], json_report=False).wait()
+        equal(report.status, 125, "exit status")
+        assert "is needed" in report.stderr, report.stderr
+
+
+def test_killed():
+    """There is no memory to look at any more."""
+    target = Target(build("kinds.c", "-pthread"), "waits")
+    target.expect("ready")
+    trace = attach(target.pid)
+    target.go()
+    target.expect("done")
+    os.kill(target.pid, signal.SIGKILL)
+    report = trace.wait()
+    equal((report.json["verdict"], report.json["scan"]["done"]), ("unfreed", False), "verdict")
+    equal({row["kind"] for row in report.json["rows"]}, {"unfreed"}, "kinds")
+    assert "Nobody has looked for pointers to them: " in report.stdout, report.stdout
