@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* verdict grow SECONDS: allocates ever more.  verdict level SECONDS: frees all it takes. */
+/* verdict grow SECONDS: keeps ever more, in a list.  verdict level SECONDS: frees all it takes. */
 #include <time.h>
 
 #include "truth.h"
@@ -15,14 +15,19 @@ static double now(void)
 int main(int argc, char **argv)
 {
 	int grow = strcmp(argv[1], "grow") == 0;
+	static void *volatile kept;
 	double end;
 
 	stage("ready");
 	for (end = now() + atof(argv[2]); now() < end; usleep(5000)) {
 		void *block = T_MALLOC(1000);			/* GROWS */
 
-		if (!grow)
+		if (!grow) {
 			T_FREE(block, 1000);
+			continue;
+		}
+		*(void **)block = kept;
+		kept = block;
 	}
 	tell_truth();
 	stage("done");
