@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finds the main arena in libc's data without symbols: at each word every layout is tried.  An
+ * Finds the main arena in libc's data without symbols: each word may be the link of any layout.  An
  * arena's bins are rings through itself: 127 of them are no chance.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "../base/array.h"
 #include "arena_parts.h"
@@ -41,13 +42,18 @@ static bool has_bins(struct walk *walk, const struct glibc_arena_layout *layout,
 	return nr >= BINS_LEAST;
 }
 
+static bool is_behind_header(taddr_t address)
+{
+	return address % GLIBC_HEAP_BYTES <= HEADER_MOST;
+}
+
 /* Others lie in their first heap, which begins with their address. */
 static bool is_other_arena(struct walk *walk, const struct glibc_arena_layout *layout,
 			   taddr_t address)
 {
 	taddr_t heap = address & ~(GLIBC_HEAP_BYTES - 1);
 
-	return address - heap <= HEADER_MOST && walk_word(walk, heap) == address &&
+	return is_behind_header(address) && walk_word(walk, heap) == address &&
 	       is_bytes(walk_word(walk, address + layout->system_bytes));
 }
 
@@ -95,15 +101,42 @@ static int follow_ring(struct walk *walk, taddr_t main_arena)
 	return 0;
 }
 
+/* Whether the word at an address is some arena's link in the ring.  Of all words of a program the
+ * cheap test comes first: most are no address of an arena. */
+static bool is_link(struct walk *walk, taddr_t at, uint64_t word, taddr_t *found)
+{
+	for (unsigned i = 0; i < GLIBC_NR_ARENA_LAYOUTS; i++) {
+		taddr_t arena = at - glibc_arena_layouts[i].next;
+
+		if ((word == arena || is_behind_header(word)) &&
+		    looks_like_arena(walk, &glibc_arena_layouts[i], arena)) {
+			walk->layout = &glibc_arena_layouts[i];
+			*found = arena;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* In what is there of it: a .bss may be gigabytes that nobody ever touched. */
 static bool find_in(struct walk *walk, const struct span *data, taddr_t *found)
 {
-	for (taddr_t at = (data->start + 7) & ~7ull; at + 8 <= data->end; at += 8)
-		for (unsigned i = 0; i < GLIBC_NR_ARENA_LAYOUTS; i++)
-			if (looks_like_arena(walk, &glibc_arena_layouts[i], at)) {
-				walk->layout = &glibc_arena_layouts[i];
-				*found = at;
+	const struct space *space = walk->input->space;
+	const struct space_range *range = space_find(space, data->start), *end;
+
+	for (end = space->items + space->nr; range && range < end && range->start < data->end;
+	     range++) {
+		taddr_t at = range->start > data->start ? range->start : data->start;
+		taddr_t last = range->end < data->end ? range->end : data->end;
+
+		for (at = (at + 7) & ~7ull; at + 8 <= last; at += 8) {
+			uint64_t word;
+
+			memcpy(&word, range->copy + (at - range->start), sizeof(word));
+			if (word && is_link(walk, at, word, found))
 				return true;
-			}
+		}
+	}
 	return false;
 }
 
