@@ -124,6 +124,26 @@ static void test_nine_cases(void **state)
 	}
 }
 
+/* As the loader's: then what the block leads to is reachable, too. */
+static void test_roots_that_keep_by_insides(void **state)
+{
+	struct reach_root trusted = { .words = root_words, .keeps_by_insides = true };
+	unsigned a = make(16), b = make(4), c = make(4);
+
+	root(a, 64);
+	point(a, 9, b, 0);
+	point(b, 0, c, 8);
+	trusted.nr_words = nr_roots;
+	assert_int_equal(blocks_init(&blocks, items, nr_items), 0);
+	reach = (struct reach){ .blocks = &blocks, .space = &space, .roots = &trusted,
+				.nr_roots = 1 };
+	assert_int_equal(reach_run(&reach), 0);
+	blocks_deinit(&blocks);
+	check_kind(a, REACH_REACHABLE);
+	check_kind(b, REACH_REACHABLE);
+	check_kind(c, REACH_POSSIBLE);
+}
+
 /* Whatever comes first, the better way to a block decides. */
 static void test_a_start_outdoes_an_inside(void **state)
 {
@@ -484,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(nine_cases),
+		TEST(roots_that_keep_by_insides),
 		TEST(a_start_outdoes_an_inside),
 		TEST(rings),
 		TEST(a_ring_that_is_held),

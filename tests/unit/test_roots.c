@@ -117,6 +117,37 @@ static void test_all_but_the_heap(void **state)
 	assert_int_equal(owner_of(0x38ff0)->tid, 2);
 }
 
+static bool trusts(taddr_t address)
+{
+	for (size_t i = 0; i < roots.nr; i++)
+		if (address >= roots.items[i].start && address < roots.items[i].end)
+			return roots.items[i].keeps_by_insides;
+	return false;
+}
+
+/* Its data and the .bss behind it, and nobody else's. */
+static void test_data_of_the_loader(void **state)
+{
+	static const struct {
+		char *path;
+		bool is_loader;
+	} files[] = {
+		{ "/lib64/ld-linux-x86-64.so.2", true }, { "/lib/ld-2.31.so", true },
+		{ "/lib/ld-musl-x86_64.so.1", false }, { "/usr/bin/ld-linux/x", false },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		mappings[DATA].path = files[i].path;
+		find();
+		mappings[DATA].path = "/bin/x";
+		assert_int_equal(trusts(0x1000), files[i].is_loader);
+		assert_int_equal(trusts(0x3fff), files[i].is_loader);
+		assert_false(trusts(0x10000));
+		assert_false(trusts(0x20000));
+		roots_release(&roots);
+	}
+}
+
 static void test_registers(void **state)
 {
 	unsigned nr = 0;
@@ -245,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(all_but_the_heap),
+		TEST(data_of_the_loader),
 		TEST(registers),
 		TEST(below_the_stack_pointer),
 		TEST(stacks_that_are_not_alone),

@@ -18,7 +18,7 @@
 /* What is reachable or possible is known, and in the queue or past it. */
 struct flood {
 	struct pointers pointers;	/* first */
-	unsigned heuristics;
+	const struct reach *reach;
 	struct pointers_queue queue;
 };
 
@@ -32,14 +32,21 @@ static void reached(struct flood *flood, uint32_t from, uint32_t id, enum reach_
 	flood->queue.ids[flood->queue.nr++] = id;
 }
 
+static bool counts(const struct flood *flood, uint32_t from, const struct scan_block *block,
+		   taddr_t pointer)
+{
+	return pointer == block->address ||
+	       (from & ROOT && flood->reach->roots[from & ~ROOT].keeps_by_insides) ||
+	       inside_counts(flood->pointers.space, block, pointer, flood->reach->heuristics);
+}
+
 static void on_pointer_of_reachable(struct pointers *pointers, uint32_t from, uint32_t id,
 				    taddr_t pointer)
 {
 	struct flood *flood = (struct flood *)pointers;
 	struct scan_block *block = &pointers->blocks->items[id];
 
-	if (pointer == block->address ||
-	    inside_counts(pointers->space, block, pointer, flood->heuristics)) {
+	if (counts(flood, from, block, pointer)) {
 		reached(flood, from, id, REACH_REACHABLE);
 	} else if (!block->pointed_into && pointer < block->address + block->size) {
 		block->pointed_into = 1;
@@ -105,7 +112,7 @@ int reach_run(struct reach *reach)
 	struct flood flood = {
 		.pointers = { .blocks = reach->blocks, .space = reach->space,
 			      .known = calloc(nr / 64 + 1, sizeof(uint64_t)) },
-		.heuristics = reach->heuristics,
+		.reach = reach,
 		.queue = { .ids = calloc(nr + 1ul, sizeof(uint32_t)) },
 	};
 	int error = flood.pointers.known && flood.queue.ids ? 0 : -ENOMEM;

@@ -30,6 +30,7 @@ struct reach_root {
 	size_t nr_words;
 	taddr_t start, end;
 	uint32_t owner;		/* the caller's */
+	bool keeps_by_insides;	/* its pointers to the inside of a block are as good as to its start */
 };
 
 struct reach {

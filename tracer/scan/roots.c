@@ -175,18 +175,33 @@ static enum root_kind kind_of(const struct roots_input *input, const struct mapp
 	return is_of_module(input->maps, mapping) ? ROOT_MODULE : ROOT_OTHER;
 }
 
+/* glibc's loader keeps its index of modules by a pointer that it has aligned itself, behind the start
+ * of the block (elf/dl-find_object.c, from 2.35 on). */
+static bool is_of_loader(const struct maps *maps, const struct mapping *mapping)
+{
+	const struct mapping *file = mapping->inode ? mapping : mapping_before(maps, mapping);
+	const char *slash = file ? strrchr(file->path, '/') : NULL;
+
+	return slash && (!strncmp(slash, "/ld-linux", 9) || !strncmp(slash, "/ld-2.", 6));
+}
+
 static int add_mapping(const struct roots_input *input, struct roots *roots, size_t index,
 		       enum root_kind kind)
 {
 	const struct mapping *mapping = &input->maps->items[index];
 	const struct roots_thread *thread = thread_in(input, mapping);
 	taddr_t start = thread ? used_from(input, mapping, thread) : mapping->start;
+	size_t first = roots->nr;
 	int error;
 
 	if (is_dead_stack(input, mapping))
 		return 0;
 	error = add_owner(roots, kind, thread ? thread->tid : 0, index);
-	return error ? error : add_range(input, roots, start, mapping->end);
+	if (!error)
+		error = add_range(input, roots, start, mapping->end);
+	for (size_t i = first; i < roots->nr; i++)
+		roots->items[i].keeps_by_insides = is_of_loader(input->maps, mapping);
+	return error;
 }
 
 static int add_mappings(const struct roots_input *input, struct roots *roots, enum root_kind kind)
