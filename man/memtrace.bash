@@ -59,7 +59,8 @@ _memtrace_value()	# option, what is typed of its value
 	--overhead) _memtrace_words '5 10 20' "$2" ;;
 	--keep-stacktraces) _memtrace_words 'alloc alloc-and-free' "$2" ;;
 	--leak-check) _memtrace_words 'no summary full' "$2" ;;
-	--show-leak-kinds) _memtrace_words 'definite possible indirect reachable all none' "$2" ;;
+	--show-leak-kinds | --errors-for-leak-kinds)
+		_memtrace_words 'definite possible indirect reachable all none' "$2" ;;
 	--leak-check-heuristics)
 		_memtrace_words 'all none stdstring length64 newarray multipleinheritance' "$2" ;;
 	--unwinder) _memtrace_words 'rules libunwind' "$2" ;;
@@ -71,6 +72,7 @@ _memtrace_options()
 	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
 		--stack-depth --keep-stacktraces --config --engine --sample --overhead --alloc --free
 		--leak-check --show-leak-kinds --leak-check-heuristics
+		--error-exitcode --errors-for-leak-kinds
 		--unwinder --debug-dir --resolve --stats --quiet --verbose --help --version
 		-p -d -o -l -f -n -k -c -q -v -h -V' "$1"
 }
@@ -92,7 +94,8 @@ _memtrace_wants_value()
 	case $1 in
 	--pid | --duration | --output | --format | --top | --stack-depth | --engine | --sample | \
 	--overhead | --alloc | --free | --keep-stacktraces | --unwinder | --debug-dir | --config | \
-	--log-file | --resolve | --leak-check | --show-leak-kinds | --leak-check-heuristics)
+	--log-file | --resolve | --leak-check | --show-leak-kinds | --leak-check-heuristics | \
+	--error-exitcode | --errors-for-leak-kinds)
 		option=$1
 		;;
 	--*)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "base/inert.h"
 #include "base/message.h"
 #include "guard.h"
 #include "options.h"
@@ -110,8 +111,26 @@ static int status_of_failure(const struct options *options, int error)
 									 : EXIT_FAILED;
 }
 
+/* Whoever asks by it may pass only what was looked at. */
+static int status_of_errors(const struct options *options, const struct output_errors *errors,
+			    int status)
+{
+	char why[sizeof(errors->doubt)];
+
+	if (!options->error_exitcode)
+		return status;
+	if (errors->nr)
+		return options->error_exitcode;
+	if (!errors->in_doubt)
+		return status;
+	message_error("pid %d: there may be errors that were not seen: %s", (int)errors->in_doubt,
+		      inert(why, sizeof(why), errors->doubt));
+	return EXIT_FAILED;
+}
+
 static int run(const struct options *options, struct symbolizer *symbolizer, struct namer *namer)
 {
+	struct output_errors errors;
 	struct trace trace;
 	int error, status;
 
@@ -120,10 +139,11 @@ static int run(const struct options *options, struct symbolizer *symbolizer, str
 	if (!error) {
 		trace_loop(&trace);
 		trace_close_logs(&trace);
-		error = output_reports(&trace, is_in_a_hurry() ? NULL : symbolizer);
+		error = output_reports(&trace, is_in_a_hurry() ? NULL : symbolizer, &errors);
 		if (options->stats)
 			stats_print(&trace);
 		status = options->command ? status_of_command(&trace) : 0;
+		status = status_of_errors(options, &errors, status);
 		if (error)
 			status = EXIT_FAILED;
 	} else {

@@ -36,6 +36,8 @@ const struct option option_table[] = {
 	{ "leak-check", required_argument, NULL, OPTION_LEAK_CHECK },
 	{ "show-leak-kinds", required_argument, NULL, OPTION_SHOW_LEAK_KINDS },
 	{ "leak-check-heuristics", required_argument, NULL, OPTION_LEAK_CHECK_HEURISTICS },
+	{ "error-exitcode", required_argument, NULL, OPTION_ERROR_EXITCODE },
+	{ "errors-for-leak-kinds", required_argument, NULL, OPTION_ERRORS_FOR_LEAK_KINDS },
 	{ "config", required_argument, NULL, 'c' },
 	{ "unwinder", required_argument, NULL, OPTION_UNWINDER },
 	{ "debug-dir", required_argument, NULL, OPTION_DEBUG_DIR },
@@ -324,7 +326,7 @@ static bool read_set(const struct set_member *members, const char *value, unsign
 	return true;
 }
 
-static const char *set_kinds_shown(struct options *options, const char *value)
+static const char *set_kinds(unsigned *out, const char *value)
 {
 	static const struct set_member members[] = {
 		{ "definite", 1 << SITE_DEFINITE }, { "indirect", 1 << SITE_INDIRECT },
@@ -332,8 +334,18 @@ static const char *set_kinds_shown(struct options *options, const char *value)
 		{ "all", SITE_KINDS_ALL }, { "none", 0 }, { NULL, 0 },
 	};
 
-	return read_set(members, value, &options->kinds_shown) ? NULL :
+	return read_set(members, value, out) ? NULL :
 	       "definite, indirect, possible and reachable between commas, all or none is needed";
+}
+
+static const char *set_error_exitcode(struct options *options, const char *value)
+{
+	long number;
+	const char *wrong = set_number(value, 0, 255, &number);
+
+	if (!wrong)
+		options->error_exitcode = (int)number;
+	return wrong;
 }
 
 static const char *set_heuristics(struct options *options, const char *value)
@@ -384,8 +396,10 @@ const char *option_set(struct options *options, int option, const char *value)
 	case 'k': return set_depth(options, value);
 	case OPTION_KEEP_STACKTRACES: return set_keep_stacktraces(options, value);
 	case OPTION_LEAK_CHECK: return set_leak_check(options, value);
-	case OPTION_SHOW_LEAK_KINDS: return set_kinds_shown(options, value);
+	case OPTION_SHOW_LEAK_KINDS: return set_kinds(&options->kinds_shown, value);
 	case OPTION_LEAK_CHECK_HEURISTICS: return set_heuristics(options, value);
+	case OPTION_ERROR_EXITCODE: return set_error_exitcode(options, value);
+	case OPTION_ERRORS_FOR_LEAK_KINDS: return set_kinds(&options->kinds_counted, value);
 	case 'c': options->config = value; return NULL;
 	case OPTION_ENGINE: return set_engine(options, value);
 	case OPTION_SAMPLE: return set_sample(options, value);

@@ -55,6 +55,10 @@ static const char help[] =
 	"                            pointers to the inside of a block that count as pointers to it:\n"
 	"                            all (default), none, stdstring, length64, newarray,\n"
 	"                            multipleinheritance\n"
+	"      --error-exitcode N    end with this status, 1 to 255, if there are errors: wrong frees and\n"
+	"                            leaks; with 125 if some may not have been seen\n"
+	"      --errors-for-leak-kinds SET\n"
+	"                            which leaks are errors: definite,possible (default), and so on\n"
 	"  -c, --config FILE         a file of options, \"key = value\" a line; memleak = 0 or 1 in it\n"
 	"                            switches watching off or on, also while memtrace runs\n"
 	"      --unwinder NAME       rules (default) or libunwind\n"
@@ -158,6 +162,13 @@ static bool check_together(struct options *options)
 			      options->log ? "--log" : "--format mtrace");
 		return false;
 	}
+	if (options->error_exitcode && (options->sample_bytes || options->resolve)) {
+		message_error("--error-exitcode and %s do not go together: %s",
+			      options->resolve ? "--resolve" : "--sample",
+			      options->resolve ? "the program has ended long ago" :
+						 "samples tell of no single error");
+		return false;
+	}
 	if (!options->nr_formats)
 		options->formats[options->nr_formats++].format = report_format_find("text");
 	for (size_t i = 0, shared = 0; options->output && i < options->nr_formats; i++) {
@@ -218,7 +229,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	*options = (struct options){
 		.depth = DEPTH_DEFAULT, .top = TOP_DEFAULT, .unwinder = &unwinder_rules,
 		.leak_check = LEAK_CHECK_FULL, .heuristics = INSIDE_ALL,
-		.kinds_shown = SITE_KINDS_DEFAULT,
+		.kinds_shown = SITE_KINDS_DEFAULT, .kinds_counted = SITE_KINDS_DEFAULT,
 		.level = MESSAGE_NORMAL, .memleak = true,
 	};
 	result = parse_words(options, argc, argv, &given);

@@ -71,6 +71,8 @@ struct options {
 	enum leak_check leak_check;
 	unsigned heuristics;		/* INSIDE_* of scan/inside.h */
 	unsigned kinds_shown;		/* bits 1 << enum site_kind */
+	unsigned kinds_counted;		/* likewise: as errors */
+	int error_exitcode;		/* where there are any; 0: they do not matter */
 	uint64_t sample_bytes;		/* mean distance of samples; 0: every call counts */
 	struct unwinder *unwinder;
 	enum message_level level;

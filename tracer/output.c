@@ -11,6 +11,7 @@
 
 #include "base/message.h"
 #include "file_name.h"
+#include "report/errors.h"
 
 static int told(const char *path, int error)
 {
@@ -33,6 +34,7 @@ static int print(const struct model *model, const struct report_format *format,
 		.one_line = output->one_line,
 		.top = output->options->top,
 		.kinds = output->options->kinds_shown,
+		.error_kinds = output->options->kinds_counted,
 		.summary = output->options->leak_check == LEAK_CHECK_SUMMARY,
 	};
 	int error = format->print(model, &style, out);
@@ -99,7 +101,19 @@ static size_t sites_named(const struct options *options)
 	return options->top;
 }
 
-static int report_run(const struct trace *trace, struct run *run, struct symbolizer *symbolizer)
+static void count_errors(const struct model *model, unsigned kinds, struct output_errors *errors)
+{
+	const char *doubt = errors_doubt(model);
+
+	errors->nr += errors_count(model, kinds).errors;
+	if (!doubt || errors->in_doubt)
+		return;
+	errors->in_doubt = model->facts->pid;
+	snprintf(errors->doubt, sizeof(errors->doubt), "%s", doubt);
+}
+
+static int report_run(const struct trace *trace, struct run *run, struct symbolizer *symbolizer,
+		      struct output_errors *errors)
 {
 	bool several = trace->runs.nr > 1 || trace->options->follow_forks;
 	const struct output output = {
@@ -115,16 +129,19 @@ static int report_run(const struct trace *trace, struct run *run, struct symboli
 	if (error)
 		return told("report", error);
 	error = output_model(&model, &output);
+	count_errors(&model, trace->options->kinds_counted, errors);
 	model_release(&model);
 	return error;
 }
 
-int output_reports(const struct trace *trace, struct symbolizer *symbolizer)
+int output_reports(const struct trace *trace, struct symbolizer *symbolizer,
+		   struct output_errors *errors)
 {
 	int result = 0, error;
 
+	*errors = (struct output_errors){ 0 };
 	for (size_t i = 0; i < trace->runs.nr; i++) {
-		error = report_run(trace, trace->runs.items[i], symbolizer);
+		error = report_run(trace, trace->runs.items[i], symbolizer, errors);
 		if (error)
 			result = error;
 	}

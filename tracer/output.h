@@ -16,7 +16,15 @@ struct output {
 
 int output_model(const struct model *model, const struct output *output);
 
+/* Of all runs together. */
+struct output_errors {
+	uint64_t nr;
+	pid_t in_doubt;			/* the first process that may have more; 0: none */
+	char doubt[256];		/* why */
+};
+
 /* Names are resolved unless symbolizer is NULL. */
-int output_reports(const struct trace *trace, struct symbolizer *symbolizer);
+int output_reports(const struct trace *trace, struct symbolizer *symbolizer,
+		   struct output_errors *errors);
 
 #endif

@@ -430,6 +430,18 @@ def check_leaks(report):
         equal(report["verdict"] == "leak", lost > 0, "a leak told of")
 
 
+def check_errors(report):
+    """Of leaks those that count as errors unless something else is asked for."""
+    summary = report["error_summary"] or {"errors": 0, "contexts": 0, "leaks": 0, "lost": 0}
+    kinds = ("definite", "possible")
+    before = report["leak_summary"]["before_attach"] if report["leak_summary"] else {}
+    leaks = sum(s["kind"] in kinds for s in report["sites"]) + \
+        sum(before[kind]["blocks"] > 0 for kind in kinds if before)
+    equal(summary["leaks"], leaks, "leaks that are errors")
+    equal(summary["errors"], sum(e["count"] for e in report["errors"]) + leaks, "errors")
+    equal(summary["contexts"], len(report["errors"]) + leaks, "contexts")
+
+
 def places(rows):
     """The rows of one place, one for each kind of its blocks, as one, of the first one's kind."""
     found = {}
@@ -457,8 +469,7 @@ def json_in(data):
         equal(heap["allocs"] - heap["frees"] - heap["missed_frees"], heap["live_blocks"],
               "allocs - frees - missed frees")
     assert WRONG_FREES or not report["errors"], f"errors claimed: {report['errors']}"
-    summary = report["error_summary"]
-    equal((summary or {"errors": 0})["errors"], sum(e["count"] for e in report["errors"]), "errors")
+    check_errors(report)
     equal(sum(s["blocks"] for s in sites), heap["live_blocks"], "sum of the sites' blocks")
     equal(sum(s["bytes"] for s in sites), heap["live_bytes"], "sum of the sites' bytes")
     assert heap["peak_bytes"] >= heap["live_bytes"], heap

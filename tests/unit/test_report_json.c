@@ -46,8 +46,8 @@ static void json_of_the_three(void **state)
 "\"line\":5,\"module\":\"/home/u/three\",\"offset\":\"0x1140\",\"inlined\":false},"
 "{\"pc\":\"0x555555555050\",\"function\":\"_start\",\"file\":null,\"line\":0,"
 "\"module\":\"/home/u/three\",\"offset\":\"0x1050\",\"inlined\":false}]}],"
-"\"errors\":[],\"error_summary\":{\"errors\":0,\"contexts\":0,\"lost\":0,\"suppressed\":0,"
-"\"suppressed_contexts\":0}}\n");
+"\"errors\":[],\"error_summary\":{\"errors\":0,\"contexts\":0,\"leaks\":0,\"frees_judged\":true,"
+"\"lost\":0,\"suppressed\":0,\"suppressed_contexts\":0}}\n");
 }
 
 static void json_of_samples(void **state)

@@ -110,7 +110,7 @@ static void json_of_wrong_frees(void **state)
 "\"same_thread\":null,\"block\":{\"address\":\"0x20\",\"size\":20},\"free\":{\"function\":\"realloc\","
 "\"time_ns\":7000000,\"stack\":[],\"truncated\":false},\"first_free\":null,"
 "\"allocation\":{\"function\":\"malloc\",\"time_ns\":6000000,\"stack\":[],\"truncated\":false}}],"
-"\"error_summary\":{\"errors\":4,\"contexts\":2,\"lost\":0,\"suppressed\":0,\"suppressed_contexts\":0}}");
+"\"error_summary\":{\"errors\":4,\"contexts\":2,\"leaks\":0,\"frees_judged\":true,\"lost\":0,\"suppressed\":0,\"suppressed_contexts\":0}}");
 }
 
 /* It cannot be told what was there before; and the caller's module is one of two. */

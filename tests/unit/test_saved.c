@@ -70,7 +70,7 @@ FRAME("1105", "105", "\"symbol\"", "null", "false") ","
 "{\"kind\":\"invalid-free\",\"count\":1,\"address\":\"0x30\",\"size\":null,\"by_resize\":false,"
 "\"first_by_resize\":false,\"same_thread\":null,\"block\":{\"address\":\"0x20\",\"size\":20},"
 "\"free\":" CALL("") ",\"first_free\":null,\"allocation\":" CALL("") "}],"
-"\"error_summary\":{\"errors\":4,\"contexts\":2,\"lost\":1,\"suppressed\":0,"
+"\"error_summary\":{\"errors\":4,\"contexts\":2,\"leaks\":0,\"frees_judged\":true,\"lost\":1,\"suppressed\":0,"
 "\"suppressed_contexts\":0}}";
 
 static struct saved saved;

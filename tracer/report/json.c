@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "errors.h"
 #include "formats.h"
 #include "places.h"
 #include "keys.h"
@@ -392,13 +393,15 @@ static json_t *scan(const struct run_scan *scan)
 }
 
 /* null: nothing may be said. */
-static json_t *error_summary(const struct model *model)
+static json_t *error_summary(const struct model *model, unsigned kinds)
 {
-	if (!model->judges_frees)
+	struct errors errors = errors_count(model, kinds);
+
+	if (!errors_are_known(model))
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:i, s:i}",
-			 "errors", whole(model->nr_double_frees + model->nr_invalid_frees),
-			 "contexts", whole(model->nr_wrongs),
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:i, s:i}",
+			 "errors", whole(errors.errors), "contexts", whole(errors.contexts),
+			 "leaks", whole(errors.leaks), "frees_judged", model->judges_frees,
 			 "lost", whole(model->nr_wrongs_lost),
 			 "suppressed", 0, "suppressed_contexts", 0);
 }
@@ -488,7 +491,7 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	put_member(&writer, "modules", modules(model));
 	put_sites(&writer, model);
 	put_member(&writer, "errors", wrongs(model));
-	put_member(&writer, "error_summary", error_summary(model));
+	put_member(&writer, "error_summary", error_summary(model, style->error_kinds));
 	writer.indent = 0;
 	put_break(&writer);
 	fputs("}\n", out);

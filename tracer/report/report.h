@@ -165,6 +165,7 @@ struct report_style {
 	bool one_line;		/* json: one document a line */
 	size_t top;		/* text: sites shown; 0 = all */
 	unsigned kinds;		/* text: bits 1 << enum site_kind; see rows.h */
+	unsigned error_kinds;	/* likewise: those that count as errors */
 	bool summary;		/* text: no sites at all */
 };
 

@@ -255,10 +255,11 @@ static void read_error_summary(struct reader *reader)
 	const json_t *summary = json_object_get(reader->saved->root, "error_summary");
 	struct model *model = &reader->saved->model;
 
-	model->judges_frees = !json_is_null(summary);
 	reader_go_to(reader, "error_summary.");
-	if (model->judges_frees)
-		model->nr_wrongs_lost = reader_number(reader, summary, "lost");
+	if (json_is_null(summary))
+		return;
+	model->judges_frees = reader_truth(reader, summary, "frees_judged");
+	model->nr_wrongs_lost = reader_number(reader, summary, "lost");
 }
 
 static void read_wrongs(struct reader *reader)

@@ -62,7 +62,7 @@ void text_site(const struct text *text, size_t i);	/* of rows */
 #define TEXT_NO_SIZE UINT64_MAX
 void text_call(const struct text *text, const struct model_call *call, uint64_t bytes);
 void text_wrongs(const struct text *text);	/* wrong frees */
-void text_errors(const struct text *text);	/* ... and their number */
+void text_errors(const struct text *text);	/* their number, and that of leaks */
 void text_notes(const struct text *text);	/* what is not shown, and why; what to do next */
 
 #endif

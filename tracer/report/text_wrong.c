@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 
+#include "errors.h"
 #include "text.h"
 #include "units.h"
 
@@ -97,11 +98,11 @@ void text_wrongs(const struct text *text)
 
 void text_errors(const struct text *text)
 {
-	const struct model *model = text->model;
+	struct errors errors = errors_count(text->model, text->style->error_kinds);
 
-	if (!model->judges_frees)
+	if (!errors_are_known(text->model))
 		return;
-	fprintf(text->out, "\nERROR SUMMARY: %s errors from %s contexts (suppressed: 0 from 0)\n",
-		units_number(model->nr_double_frees + model->nr_invalid_frees).text,
-		units_number(model->nr_wrongs).text);
+	fprintf(text->out, "\nERROR SUMMARY: %s errors from %s contexts (suppressed: 0 from 0)%s\n",
+		units_number(errors.errors).text, units_number(errors.contexts).text,
+		text->model->judges_frees ? "" : "; wrong frees could not be told");
 }

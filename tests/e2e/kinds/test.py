@@ -99,6 +99,75 @@ def test_options():
         assert "is needed" in report.stderr, report.stderr
 
 
+def test_what_the_loader_keeps():
+    """Its index of modules, by a pointer to the inside; python3 loads some."""
+    report = launch("python3", "-c", "import _ctypes, _json, _ssl", options=["--show-leak-kinds=all"])
+    sums = report.json["leak_summary"]["seen"]
+    equal({kind: sums[kind]["blocks"] for kind in ("definite", "possible")},
+          {"definite": 0, "possible": 0}, "lost by nobody")
+
+
+def exit_status(*words):
+    report = Trace(list(words), json_report=False).wait()
+    return report.status, report.stderr
+
+
+def test_errors_by_kinds():
+    """Each place is one, and of those that are no error the status stays."""
+    binary = build("kinds.c", "-pthread")
+    summary = launch(binary).json["error_summary"]
+    leaks = len([kind for kind in marked("kinds.c").values() if kind in ("definite", "possible")]) + 1
+    equal((summary["errors"], summary["contexts"], summary["leaks"]), (leaks,) * 3, "errors")
+    status, text = exit_status("--error-exitcode=9", "--", binary)
+    equal(status, 9, "status")
+    assert f"\nERROR SUMMARY: {leaks} errors from {leaks} contexts (suppressed: 0 from 0)\n" in text, text
+    status, text = exit_status("--error-exitcode=9", "--errors-for-leak-kinds=none", "--", binary)
+    assert status == 0 and "\nERROR SUMMARY: 0 errors" in text, (status, text)
+    equal(exit_status("--error-exitcode=9", "--errors-for-leak-kinds=reachable", "--", binary)[0], 9,
+          "status with what is reachable")
+    equal(exit_status("--error-exitcode=9", "--leak-check=no", "--", binary)[0], 0,
+          "status where nobody looks")
+    equal(exit_status("--", binary)[0], 0, "status without the option")
+
+
+def test_errors_of_a_child():
+    binary = build("kinds.c", "-pthread")
+    command = ["--error-exitcode=9", "--", "sh", "-c", f"{binary}; exit 3"]
+    equal(exit_status(*command)[0], 3, "status of a shell that leaks nothing")
+    equal(exit_status("-f", *command)[0], 9, "status where its child does")
+
+
+def test_errors_of_a_process():
+    target = Target(build("kinds.c", "-pthread"), "waits")
+    target.expect("ready")
+    target.go()
+    target.expect("done")
+    for options, status in (["--error-exitcode=9"], 9), ([], 0):
+        with unharmed(target.pid):
+            trace = attach(target.pid, *options)
+            trace.process.send_signal(signal.SIGINT)
+            equal(trace.wait().status, status, "status")
+    target.finish()
+
+
+def test_errors_not_seen():
+    """Never a silent pass."""
+    status, text = exit_status("-q", "--error-exitcode=9", "--", "sh", "-c", "kill -KILL $$")
+    equal(status, 125, "status")
+    assert re.search(r"^memtrace: pid \d+: there may be errors that were not seen: it was killed, and its "
+                     r"memory with it$", text, re.M), text
+    equal(exit_status("--", "sh", "-c", "kill -KILL $$")[0], 128 + 9, "status without the option")
+
+
+def test_errors_that_cannot_be_told():
+    for words in (["--sample", "1M", "true"], ["--resolve", "x"]):
+        status, text = exit_status("--error-exitcode=9", *words)
+        assert status == 125 and f"--error-exitcode and {words[0]} do not go together: " in text, text
+
+
+test_errors_that_cannot_be_told.engines = ("auto",)
+
+
 def test_killed():
     """There is no memory to look at any more."""
     target = Target(build("kinds.c", "-pthread"), "waits")

@@ -48,8 +48,8 @@ def check(report, mark, again, allocation=None, kept=False, count=1, same_thread
     equal(error["same_thread"], same_thread, "same thread")
     assert error["free"]["time_ns"] >= error["first_free"]["time_ns"], error
     equal(report.json["error_summary"],
-          {"errors": count, "contexts": 1, "lost": 0, "suppressed": 0,
-           "suppressed_contexts": 0}, "summary")
+          {"errors": count, "contexts": 1, "leaks": 0, "frees_judged": True, "lost": 0,
+           "suppressed": 0, "suppressed_contexts": 0}, "summary")
     return error
 
 
