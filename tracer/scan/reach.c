@@ -30,6 +30,8 @@ static void reached(struct flood *flood, uint32_t from, uint32_t id, enum reach_
 	block->kind = kind;
 	block->keeper = from;
 	flood->queue.ids[flood->queue.nr++] = id;
+	if (flood->reach->on_reached)
+		flood->reach->on_reached(flood->reach->owner, id);
 }
 
 static bool counts(const struct flood *flood, uint32_t from, const struct scan_block *block,

@@ -39,6 +39,10 @@ struct reach {
 	const struct reach_root *roots;
 	size_t nr_roots;
 	unsigned heuristics;	/* INSIDE_*, see inside.h */
+	/* NULL, or told of each block that is reachable, then of each that is possibly lost, the
+	 * nearest to a root first. */
+	void (*on_reached)(void *owner, uint32_t id);
+	void *owner;
 	/* Found, by kinds. */
 	struct {
 		uint64_t blocks, bytes;
@@ -46,7 +50,7 @@ struct reach {
 	uint64_t scanned_bytes;
 };
 
-/* Sets kind, keeper and leader of every block.  Begins with the first five members, all else zero.
+/* Sets kind, keeper and leader of every block.  Begins with what is above the totals, all else zero.
  * 0 or -ENOMEM. */
 int reach_run(struct reach *reach);
 

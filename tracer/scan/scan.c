@@ -148,6 +148,15 @@ static void forget_chunks(struct arenas *arenas)
 	arenas->chunks.nr = arenas->chunks.room = 0;
 }
 
+static int reach_and_explain(struct scan *scan)
+{
+	int error = keepers_init(&scan->keepers, &scan->blocks, scan->sites, SCAN_NO_SITE);
+
+	if (!error)
+		error = reach_run(&scan->reach);
+	return error ? error : keepers_find(&scan->keepers, &scan->reach, &scan->roots);
+}
+
 static int judge(struct scan *scan, const struct ledger *ledger, unsigned heuristics)
 {
 	struct collected collected;
@@ -165,8 +174,9 @@ static int judge(struct scan *scan, const struct ledger *ledger, unsigned heuris
 	scan->reach = (struct reach){
 		.blocks = &scan->blocks, .space = &scan->snapshot->capture.space,
 		.roots = scan->roots.items, .nr_roots = scan->roots.nr, .heuristics = heuristics,
+		.on_reached = keepers_note, .owner = &scan->keepers,
 	};
-	return reach_run(&scan->reach);
+	return reach_and_explain(scan);
 }
 
 int scan_run(struct scan *scan, const struct snapshot *snapshot, const struct ledger *ledger,
@@ -195,6 +205,7 @@ void scan_release(struct scan *scan)
 	}
 	arenas_release(&scan->arenas);
 	roots_release(&scan->roots);
+	keepers_release(&scan->keepers);
 	free(scan->threads);
 	free(scan->sites);
 	*scan = (struct scan){ 0 };

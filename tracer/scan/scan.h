@@ -4,7 +4,7 @@
  * library's heap can be walked without a doubt, of all others, too.
  *
  *     snapshot --> arenas (the heap) --+
- *     ledger (what was seen) ----------+--> blocks --> reach --> kinds
+ *     ledger (what was seen) ----------+--> blocks --> reach --> kinds, keepers
  *     snapshot --> roots --------------+
  *
  * Where the heap cannot be walked, only blocks that were seen are judged, and all other memory, that
@@ -19,6 +19,7 @@
 #include "../heap/ledger.h"
 #include "arenas.h"
 #include "inside.h"
+#include "keepers.h"
 #include "reach.h"
 #include "roots.h"
 #include "snapshot.h"
@@ -36,6 +37,7 @@ struct scan {
 	size_t blocks_room;
 	uint32_t *sites;		/* of each block: the ledger's, or SCAN_NO_SITE */
 	struct reach reach;
+	struct keepers keepers;
 	/* Of the ledger: they lie within others, or where the heap has none, as where a free was
 	 * missed.  They are not judged. */
 	uint64_t unjudged_blocks;
