@@ -283,24 +283,33 @@ int symbolizer_prepare(struct symbolizer *symbolizer)
 }
 
 /* A reply to `asked`, within what all of them together may take. */
-static int exchange_frames(struct symbolizer *symbolizer, struct wire_buffer *asked,
-			   struct wire_message *reply)
+static int exchange_frames(struct symbolizer *symbolizer, enum wire_type type,
+			   struct wire_buffer *asked, struct wire_message *reply)
 {
 	uint64_t left = ALL_FRAMES_MAX - symbolizer->frames_bytes;
 	const struct connection_limits limits = {
 		120 * SECOND, left < WIRE_REPLY_MAX ? left : WIRE_REPLY_MAX,
 	};
-	int ret = connection_ask(&symbolizer->connection, asked, WIRE_FRAMES, -1, &limits, reply);
+	int ret = connection_ask(&symbolizer->connection, asked, type, -1, &limits, reply);
 
 	if (!ret)
 		symbolizer->frames_bytes += reply->header.bytes;
 	return ret;
 }
 
-static int ask_frames(struct symbolizer *symbolizer, struct known *known, const uint64_t *vaddrs,
-		      size_t nr, struct wire_message *reply)
+/* A list of addresses, and what is wanted of each. */
+struct question {
+	enum wire_type type;
+	const uint64_t *vaddrs;
+	size_t nr;
+	struct symbol_frames *out_frames;
+	struct symbol_table **out;
+};
+
+static int ask_frames(struct symbolizer *symbolizer, struct known *known,
+		      const struct question *question, struct wire_message *reply)
 {
-	struct wire_frames_request asked = { .nr_vaddrs = (uint32_t)nr };
+	struct wire_frames_request asked = { .nr_vaddrs = (uint32_t)question->nr };
 	struct wire_buffer request = { 0 };
 	int ret = open_again(symbolizer, known);
 
@@ -308,43 +317,59 @@ static int ask_frames(struct symbolizer *symbolizer, struct known *known, const 
 		return ret;
 	asked.module = known->id;
 	if (wire_append(&request, &asked, sizeof(asked)) ||
-	    wire_append(&request, vaddrs, nr * sizeof(*vaddrs))) {
+	    wire_append(&request, question->vaddrs, question->nr * sizeof(*question->vaddrs))) {
 		wire_buffer_release(&request);
 		return -ENOMEM;
 	}
-	return exchange_frames(symbolizer, &request, reply);
+	return exchange_frames(symbolizer, question->type, &request, reply);
 }
 
-static int find_frames(struct symbolizer *symbolizer, struct known *known, const uint64_t *vaddrs,
-		       size_t nr, struct symbol_frames *out_frames, struct symbol_table **out)
+static int find_frames(struct symbolizer *symbolizer, struct known *known,
+		       const struct question *question)
 {
 	struct wire_message reply;
-	int ret = ask_frames(symbolizer, known, vaddrs, nr, &reply);
+	int ret = ask_frames(symbolizer, known, question, &reply);
 
 	if (ret)
 		return ret;
-	ret = replies_frames(&reply, nr, out_frames, out, &known->lacks_debug_info);
+	ret = replies_frames(&reply, question->nr, question->out_frames, question->out,
+			     &known->lacks_debug_info);
 	wire_message_release(&reply);
 	return ret == -EPROTO ? connection_refuse(&symbolizer->connection) : ret;
 }
 
-int symbolizer_frames(struct symbolizer *symbolizer, uint32_t module, const uint64_t *vaddrs,
-		      size_t nr, struct symbol_frames *out_frames, struct symbol_table **out)
+static int put_question(struct symbolizer *symbolizer, uint32_t module,
+			const struct question *question)
 {
 	struct known *known;
 	int ret, tries = 0;
 
 	if (module >= symbolizer->nr)
 		return -EINVAL;
-	if (nr > WIRE_REQUEST_MAX / sizeof(*vaddrs) - 1)
+	if (question->nr > WIRE_REQUEST_MAX / sizeof(*question->vaddrs) - 1)
 		return -E2BIG;
 	known = &symbolizer->items[module];
 	do
-		ret = find_frames(symbolizer, known, vaddrs, nr, out_frames, out);
+		ret = find_frames(symbolizer, known, question);
 	while (ret == -EPIPE && ++tries < TRIES);
 	known->is_lost |= is_of_server(ret);
 	tell(symbolizer, known->path, ret, "module+offset instead of names");
 	return ret;
+}
+
+int symbolizer_frames(struct symbolizer *symbolizer, uint32_t module, const uint64_t *vaddrs,
+		      size_t nr, struct symbol_frames *out_frames, struct symbol_table **out)
+{
+	return put_question(symbolizer, module,
+			    &(struct question){ WIRE_FRAMES, vaddrs, nr, out_frames, out });
+}
+
+int symbolizer_variables(struct symbolizer *symbolizer, uint32_t module, const uint64_t *vaddrs,
+			 size_t nr, struct symbol_frames *out_variables,
+			 struct symbol_table **out)
+{
+	return put_question(symbolizer, module,
+			    &(struct question){ WIRE_VARIABLES, vaddrs, nr, out_variables, out });
 }
 
 bool symbolizer_lacks_debug_info(const struct symbolizer *symbolizer, uint32_t module)

@@ -36,7 +36,7 @@ int frames_prepare(struct module *module)
 	if (ret != -ENOENT)
 		return ret;
 	module->lacks_debug_info = true;
-	return module->symbols ? 0 : symbol_index_create(module, &module->symbols);
+	return module->symbols ? 0 : symbol_index_create(module, SYMBOLS_OF_CODE, &module->symbols);
 }
 
 void frames_forget(struct module *module)
@@ -47,30 +47,31 @@ void frames_forget(struct module *module)
 	module->symbols = NULL;
 }
 
-static const char *symbol_name(struct module *module, uint64_t vaddr)
-{
-	if (!module->symbols && symbol_index_create(module, &module->symbols))
-		return NULL;
-	return symbol_index_name(module->symbols, vaddr);
-}
-
-static int add_frame(struct frames *frames, const char *function, const char *file, uint32_t line,
-		     bool inlined)
+int frames_append(struct frames *frames, const struct symbol_frame *frame)
 {
 	if (frames->nr >= WIRE_FRAMES_MAX)
 		return -E2BIG;
 	if (ARRAY_GROW(frames))
 		return -ENOMEM;
 	frames->items[frames->nr] = (struct wire_frame){
-		.function = function ? strings_add(&frames->strings, demangle(function)) : 0,
-		.file = strings_add(&frames->strings, file),
-		.line = line,
-		.inlined = inlined,
+		.function = frame->function ?
+			    strings_add(&frames->strings, demangle(frame->function)) : 0,
+		.file = strings_add(&frames->strings, frame->file),
+		.line = frame->line,
+		.inlined = frame->inlined,
+		.offset = frame->offset,
 	};
-	if (function && !frames->items[frames->nr].function)
+	if (frame->function && !frames->items[frames->nr].function)
 		return -E2BIG;
 	frames->nr++;
 	return 0;
+}
+
+static const char *symbol_name(struct module *module, uint64_t vaddr)
+{
+	if (!module->symbols && symbol_index_create(module, SYMBOLS_OF_CODE, &module->symbols))
+		return NULL;
+	return symbol_index_name(module->symbols, vaddr, NULL);
 }
 
 static const char *string_of(Dwarf_Die *die, unsigned int attribute)
@@ -123,7 +124,7 @@ static const char *function_name(struct module *module, Dwarf_Die *die, uint64_t
 	return name;
 }
 
-static const char *absolute(const char *file, Dwarf_Die *unit)
+const char *frames_absolute(const char *file, Dwarf_Die *unit)
 {
 	static char joined[8192];
 	const char *directory;
@@ -209,8 +210,11 @@ static int add_calls(struct module *module, struct dwarf_place *place, uint64_t 
 	int ret = 0;
 
 	for (size_t i = find_calls(place, calls); !ret && i--;) {
-		ret = add_frame(frames, function_name(module, &calls[i], vaddr, i > 0),
-				absolute(location.file, &location.unit), location.line, i > 0);
+		ret = frames_append(frames, &(struct symbol_frame){
+			.function = function_name(module, &calls[i], vaddr, i > 0),
+			.file = frames_absolute(location.file, &location.unit),
+			.line = location.line, .inlined = i > 0,
+		});
 		if (i)
 			location = caller_of(&calls[i]);
 	}
@@ -227,9 +231,10 @@ static int add_symbol(struct module *module, struct dwarf_place *place, uint64_t
 		location = line_of(place);
 	if (!name && !location.file)
 		return 0;
-	return add_frame(frames, name,
-			 place ? absolute(location.file, &location.unit) : NULL, location.line,
-			 false);
+	return frames_append(frames, &(struct symbol_frame){
+		.function = name, .line = location.line,
+		.file = place ? frames_absolute(location.file, &location.unit) : NULL,
+	});
 }
 
 static int add_all(struct module *module, uint64_t vaddr, struct frames *frames)
@@ -244,7 +249,6 @@ static int add_all(struct module *module, uint64_t vaddr, struct frames *frames)
 	return add_symbol(module, found ? &place : NULL, vaddr, frames);
 }
 
-/* Beyond the limits of a reply an address has no frames. */
 int frames_add(struct module *module, uint64_t vaddr, struct frames *frames)
 {
 	size_t nr = frames->nr;

@@ -19,6 +19,7 @@
 #include "libc_version.h"
 #include "modules.h"
 #include "sandbox.h"
+#include "variables.h"
 
 #define DOWNLOAD_BUDGET_NS (40ull * 1000000000)
 #define SEGMENTS_MAX 4096
@@ -222,6 +223,7 @@ out_fd:
 void module_close(struct module *module)
 {
 	frames_forget(module);
+	variables_forget(module);
 	dwfl_end(module->session);
 	free(module);
 }

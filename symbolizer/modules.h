@@ -14,6 +14,7 @@
 
 struct dwarf_index;
 struct symbol_index;
+struct variables;
 
 struct module {
 	Dwfl *session;
@@ -21,6 +22,7 @@ struct module {
 	Elf *elf;			/* the session's */
 	struct dwarf_index *dwarf;	/* made when first asked for frames */
 	struct symbol_index *symbols;
+	struct variables *variables;	/* made when first asked for some */
 	bool lacks_debug_info;
 	bool is_common;			/* a program or a C library: in nearly every stack */
 };

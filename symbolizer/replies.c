@@ -181,6 +181,7 @@ static struct symbol_table *make_table(const struct frames_reply *parts)
 			.file = frame->file ? parts->strings + frame->file : NULL,
 			.line = frame->line,
 			.inlined = frame->inlined != 0,
+			.offset = frame->offset,
 		};
 	}
 	return table;

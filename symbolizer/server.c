@@ -15,6 +15,7 @@
 #include "server.h"
 #include "source.h"
 #include "symbols.h"
+#include "variables.h"
 
 /* For what the process does of its own accord after an answer, too.  The tracer waits less long
  * in most cases, so this ends what nobody waits for. */
@@ -145,19 +146,25 @@ static int append_frames(struct module *module, const struct frames *frames,
 	return 0;
 }
 
-static int find_frames(struct module *module, const uint64_t *vaddrs, uint32_t nr,
-		       struct reply *reply)
+/* How an address of code, or of data, becomes what is known of it. */
+struct lookup {
+	int (*prepare)(struct module *module);
+	int (*add)(struct module *module, uint64_t vaddr, struct frames *frames);
+};
+
+static int find_frames(struct module *module, const struct lookup *lookup, const uint64_t *vaddrs,
+		       uint32_t nr, struct reply *reply)
 {
 	uint32_t *counts = calloc((size_t)nr + 1, sizeof(*counts));
 	struct frames frames = { 0 };
 	int ret;
 
 	background_wait();
-	ret = counts ? frames_prepare(module) : -ENOMEM;
+	ret = counts ? lookup->prepare(module) : -ENOMEM;
 	for (uint32_t i = 0; !ret && i < nr; i++) {
 		size_t before = frames.nr;
 
-		ret = frames_add(module, vaddrs[i], &frames);
+		ret = lookup->add(module, vaddrs[i], &frames);
 		counts[i] = (uint32_t)(frames.nr - before);
 	}
 	if (!ret)
@@ -171,14 +178,17 @@ static int find_frames(struct module *module, const uint64_t *vaddrs, uint32_t n
 static int answer_frames(struct server *server, const struct wire_message *request,
 			 struct reply *reply)
 {
+	static const struct lookup code = { frames_prepare, frames_add };
+	static const struct lookup data = { variables_prepare, variables_add };
 	const struct wire_frames_request *asked = (const void *)request->body;
 	size_t bytes = request->header.bytes;
 
 	if (bytes < sizeof(*asked) || asked->module >= server->nr ||
 	    bytes != sizeof(*asked) + (size_t)asked->nr_vaddrs * sizeof(uint64_t))
 		return -EINVAL;
-	return find_frames(server->items[asked->module], (const uint64_t *)(asked + 1),
-			   asked->nr_vaddrs, reply);
+	return find_frames(server->items[asked->module],
+			   request->header.type == WIRE_VARIABLES ? &data : &code,
+			   (const uint64_t *)(asked + 1), asked->nr_vaddrs, reply);
 }
 
 static int answer_line(const struct wire_message *request, struct reply *reply)
@@ -215,6 +225,7 @@ static int dispatch(struct server *server, struct wire_message *request, struct 
 	case WIRE_PREPARE:
 		return prepare_soon(server);
 	case WIRE_FRAMES:
+	case WIRE_VARIABLES:
 		return answer_frames(server, request, reply);
 	case WIRE_SOURCE_LINE:
 		return answer_line(request, reply);

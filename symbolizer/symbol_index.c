@@ -14,21 +14,28 @@
 struct symbol_index {
 	Dwfl_Module *module;
 	struct ranges symbols;		/* what: number in libdwfl's table */
-	struct ranges code;		/* sections that hold code */
+	enum symbol_index_of of;
+	struct ranges sections;		/* that hold such symbols */
 };
 
-static int add_code_sections(Elf *elf, struct ranges *code)
+static bool holds(const GElf_Shdr *section, enum symbol_index_of of)
+{
+	return section->sh_flags & SHF_ALLOC && !(section->sh_flags & SHF_TLS) &&
+	       !(section->sh_flags & SHF_EXECINSTR) == (of == SYMBOLS_OF_DATA);
+}
+
+static int add_sections(struct symbol_index *index, Elf *elf)
 {
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 	int ret = 0;
 
 	while (!ret && (section = elf_nextscn(elf, section)))
-		if (gelf_getshdr(section, &header) && header.sh_flags & SHF_EXECINSTR)
-			ret = ranges_add(code, (struct range){
+		if (gelf_getshdr(section, &header) && holds(&header, index->of))
+			ret = ranges_add(&index->sections, (struct range){
 				.low = header.sh_addr, .high = header.sh_addr + header.sh_size,
 			});
-	ranges_sort(code);
+	ranges_sort(&index->sections);
 	return ret;
 }
 
@@ -43,13 +50,17 @@ static uint32_t rank(const GElf_Sym *symbol, const char *name)
 	return typed << 4 | global << 3 | plain;
 }
 
-static bool is_code_symbol(const GElf_Sym *symbol)
+/* The linker's own marks (_edata) are of no type, and no variables. */
+static bool is_wanted(const struct symbol_index *index, const GElf_Sym *symbol)
 {
 	int type = GELF_ST_TYPE(symbol->st_info);
 
-	return symbol->st_shndx != SHN_UNDEF &&
-	       (type == STT_FUNC || type == STT_GNU_IFUNC ||
-		(type == STT_NOTYPE && GELF_ST_BIND(symbol->st_info) != STB_LOCAL));
+	if (symbol->st_shndx == SHN_UNDEF)
+		return false;
+	if (index->of == SYMBOLS_OF_DATA)
+		return type == STT_OBJECT;
+	return type == STT_FUNC || type == STT_GNU_IFUNC ||
+	       (type == STT_NOTYPE && GELF_ST_BIND(symbol->st_info) != STB_LOCAL);
 }
 
 static int add_symbol(struct symbol_index *index, int number)
@@ -59,9 +70,9 @@ static int add_symbol(struct symbol_index *index, int number)
 	const struct range *section;
 	struct range range = { .what = (uint64_t)number };
 
-	if (!name || !*name || !is_code_symbol(&symbol))
+	if (!name || !*name || !is_wanted(index, &symbol))
 		return 0;
-	section = ranges_find(&index->code, symbol.st_value);
+	section = ranges_find(&index->sections, symbol.st_value);
 	if (!section)
 		return 0;
 	range.low = symbol.st_value;
@@ -73,7 +84,7 @@ static int add_symbol(struct symbol_index *index, int number)
 	return ranges_add(&index->symbols, range);
 }
 
-int symbol_index_create(struct module *module, struct symbol_index **out)
+int symbol_index_create(struct module *module, enum symbol_index_of of, struct symbol_index **out)
 {
 	struct symbol_index *index = calloc(1, sizeof(*index));
 	int nr, ret;
@@ -81,7 +92,8 @@ int symbol_index_create(struct module *module, struct symbol_index **out)
 	if (!index)
 		return -ENOMEM;
 	index->module = module->dwfl;
-	ret = add_code_sections(module->elf, &index->code);
+	index->of = of;
+	ret = add_sections(index, module->elf);
 	nr = dwfl_module_getsymtab(module->dwfl);
 	for (int i = 0; !ret && i < nr; i++)
 		ret = add_symbol(index, i);
@@ -99,14 +111,16 @@ void symbol_index_destroy(struct symbol_index *index)
 	if (!index)
 		return;
 	ranges_release(&index->symbols);
-	ranges_release(&index->code);
+	ranges_release(&index->sections);
 	free(index);
 }
 
-const char *symbol_index_name(const struct symbol_index *index, uint64_t vaddr)
+const char *symbol_index_name(const struct symbol_index *index, uint64_t vaddr, uint64_t *start)
 {
 	const struct range *found = ranges_find(&index->symbols, vaddr);
 	GElf_Sym symbol;
 
+	if (found && start)
+		*start = found->low;
 	return found ? dwfl_module_getsym(index->module, (int)found->what, &symbol, NULL) : NULL;
 }

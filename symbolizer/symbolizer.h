@@ -124,6 +124,7 @@ struct symbol_frame {
 	const char *file;	/* as the debug information has it, absolute if it says; or NULL */
 	uint32_t line;		/* 0: not known */
 	bool inlined;		/* inlined into the next frame */
+	uint32_t offset;	/* of a variable: where in it the address lies; 0 of a function */
 };
 
 /* The frames of one address, innermost first; the last one is not inlined.  nr == 0: nothing
@@ -139,6 +140,12 @@ struct symbol_table;	/* owns the memory of the frames */
  * out_frames has room for nr entries and points into *out. */
 int symbolizer_frames(struct symbolizer *symbolizer, uint32_t module, const uint64_t *vaddrs,
 		      size_t nr, struct symbol_frames *out_frames, struct symbol_table **out);
+
+/* The same of data: each address has the variable that it lies in, at most, in `function`, and the
+ * line that declares it.  Thread-local and automatic variables have no address. */
+int symbolizer_variables(struct symbolizer *symbolizer, uint32_t module, const uint64_t *vaddrs,
+			 size_t nr, struct symbol_frames *out_variables,
+			 struct symbol_table **out);
 void symbol_table_release(struct symbol_table *table);
 
 /* True once frames were looked up in the module and no DWARF was found for it. */

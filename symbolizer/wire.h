@@ -9,6 +9,7 @@
  *     PREPARE       nothing -> nothing
  *     FRAMES        wire_frames_request, vaddrs[] ->
  *                   wire_frames_reply, counts[], frames[], strings
+ *     VARIABLES     the same, of data
  *     SOURCE_LINE   wire_line_request, path -> the line
  *     FIND_FILE     build id -> descriptor
  *
@@ -39,7 +40,7 @@ struct wire_patience {
 
 enum wire_type {
 	WIRE_OPEN_MODULE, WIRE_REOPEN_MODULE, WIRE_RULES, WIRE_PREPARE, WIRE_FRAMES,
-	WIRE_SOURCE_LINE, WIRE_FIND_FILE, WIRE_SERVER,
+	WIRE_VARIABLES, WIRE_SOURCE_LINE, WIRE_FIND_FILE, WIRE_SERVER,
 };
 
 struct wire_header {
@@ -83,6 +84,7 @@ struct wire_frames_reply {
 struct wire_frame {
 	uint32_t function, file;	/* offsets into the strings; 0: none */
 	uint32_t line, inlined;
+	uint32_t offset;		/* of variables */
 };
 
 struct wire_line_request {
