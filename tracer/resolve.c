@@ -18,6 +18,7 @@
 #include "report/names.h"
 #include "report/places.h"
 #include "report/saved.h"
+#include "report/variables.h"
 
 #define READ_BYTES (1 << 20)
 
@@ -94,7 +95,8 @@ static void find_files(struct saved *saved, const struct module_search *search)
 		struct run_module *module = &saved->modules[i];
 		enum module_search_result result;
 
-		if (!names_are_missing(&saved->model, (uint32_t)i + 1))
+		if (!names_are_missing(&saved->model, (uint32_t)i + 1) &&
+		    !variables_are_missing(&saved->model, (uint32_t)i + 1))
 			continue;
 		result = module_search(search, module);
 		if (result != SEARCH_FOUND)
@@ -109,6 +111,8 @@ static int finish(struct saved *saved, const struct module_search *search)
 	saved->model.symbolizer = search->symbolizer;
 	find_files(saved, search);
 	error = names_complete(&saved->model);
+	if (!error)
+		error = variables_resolve(&saved->model);
 	return error ? error : model_settle_names(&saved->model);
 }
 

@@ -286,10 +286,57 @@ static json_t *site_samples(json_t *object, const struct model *model,
 	return with_samples(object, &site->errors, site->counted.live_blocks, site->counted.allocs);
 }
 
+static json_t *hex_or_null(uint64_t number)
+{
+	return number ? hex(number) : json_null();
+}
+
+static json_t *chain(const struct model_keeper *keeper)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < keeper->nr_steps; i++) {
+		const struct model_step *step = &keeper->steps[i];
+
+		json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}",
+			"address", hex(step->address), "bytes", whole(step->bytes),
+			"pointer", hex_or_null(step->slot),
+			"site", step->row == MODEL_NO_ROW ? json_null() : whole(step->row)));
+	}
+	return list;
+}
+
+static json_t *variable(const struct symbol_frame *variable)
+{
+	if (!variable->function)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "name", text(variable->function),
+			 "offset", whole(variable->offset), "file", text(variable->file),
+			 "line", whole(variable->line));
+}
+
+/* null: none is known. */
+static json_t *keeper(const struct run_facts *facts, const struct model_keeper *keeper)
+{
+	const struct run_module *module = place_module(facts, keeper->place);
+
+	if (!keeper->nr_blocks)
+		return json_null();
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "root", root_kind_key(keeper->kind),
+			 "tid", keeper->tid ? whole((uint64_t)keeper->tid) : json_null(),
+			 "pointer", hex_or_null(code_pc(keeper->place)),
+			 "mapping", text(keeper->path),
+			 "module", text(module ? module->path : NULL),
+			 "offset", module ? hex(place_offset(module, keeper->place)) : json_null(),
+			 "variable", variable(&keeper->variable),
+			 "blocks", whole(keeper->nr_blocks), "chain", chain(keeper));
+}
+
 static json_t *site(const struct model *model, const struct model_site *site)
 {
 	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-			 " s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
+			 " s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}",
 			 "kind", site_kind_key(site->kind), "growing", site->growing, "bytes", whole(site->bytes),
 			 "blocks", whole(site->blocks),
 			 "indirect_bytes", whole(site->indirect.bytes),
@@ -304,6 +351,7 @@ static json_t *site(const struct model *model, const struct model_site *site)
 			 "smallest_bytes", whole(site->smallest_bytes),
 			 "largest_bytes", whole(site->largest_bytes),
 			 "lifetime_ns", lifetime(site), "quarters", quarters(site),
+			 "keeper", keeper(model->facts, &site->keeper),
 			 "truncated", site->call.truncated, "stack", stack(model->facts, &site->call));
 }
 

@@ -30,6 +30,14 @@ static const char *const site_kinds[] = {
 	[SITE_UNFREED] = "unfreed",
 };
 
+static const char *const root_kinds[] = {
+	[ROOT_MODULE] = "global",
+	[ROOT_STACK] = "stack",
+	[ROOT_REGISTERS] = "register",
+	[ROOT_THREAD] = "thread",
+	[ROOT_OTHER] = "memory",
+};
+
 static const char *const gap_reasons[] = {
 	[GAP_SWITCH] = "memleak",
 	[GAP_OVERHEAD] = "overhead",
@@ -103,5 +111,20 @@ bool site_kind_find(const char *key, enum site_kind *out)
 	if (!find(site_kinds, NR(site_kinds), key, &i))
 		return false;
 	*out = (enum site_kind)i;
+	return true;
+}
+
+const char *root_kind_key(enum root_kind kind)
+{
+	return root_kinds[kind];
+}
+
+bool root_kind_find(const char *key, enum root_kind *out)
+{
+	size_t i;
+
+	if (!find(root_kinds, NR(root_kinds), key, &i))
+		return false;
+	*out = (enum root_kind)i;
 	return true;
 }

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "../base/operators.h"
+#include "chains.h"
 #include "estimates.h"
 #include "names.h"
 #include "places.h"
 #include "rows.h"
+#include "variables.h"
 #include "wrongs.h"
 
 #define WRONG_CALLS 3
@@ -22,7 +24,7 @@ const char *model_function(const struct run_facts *facts, uint32_t function)
 
 size_t model_nr_calls(const struct model *model)
 {
-	return model->nr_named + WRONG_CALLS * model->nr_wrongs;
+	return model->nr_named + model->nr_further + WRONG_CALLS * model->nr_wrongs;
 }
 
 struct model_call *model_call_at(const struct model *model, size_t i)
@@ -32,6 +34,9 @@ struct model_call *model_call_at(const struct model *model, size_t i)
 	if (i < model->nr_named)
 		return &model->sites[i].call;
 	i -= model->nr_named;
+	if (i < model->nr_further)
+		return &model->sites[model->further[i]].call;
+	i -= model->nr_further;
 	wrong = &model->wrongs[i / WRONG_CALLS];
 	return i % WRONG_CALLS == 0 ? &wrong->free :
 	       i % WRONG_CALLS == 1 ? &wrong->first : &wrong->alloc;
@@ -148,7 +153,11 @@ static int build(struct model *model, const struct report_style *style)
 	rows_sort(model);
 	model->nr_named = rows_needed(model, style->kinds, style->top);
 	model->verdict = judge(model);
-	error = names_resolve(model);
+	error = chains_collect(model);
+	if (!error)
+		error = names_resolve(model);
+	if (!error)
+		error = variables_resolve(model);
 	if (!error)
 		error = model_settle_names(model);
 	if (!error)
@@ -184,10 +193,12 @@ void model_release(struct model *model)
 	for (size_t i = 0; i < model_nr_calls(model); i++)
 		free(model_call_at(model, i)->stack);
 	free(model->wrongs);
-	for (size_t i = 0; i < model->nr_tables; i++)
-		symbol_table_release(model->tables[i]);
+	for (size_t i = 0; i < model->tables.nr; i++)
+		symbol_table_release(model->tables.items[i]);
 	free(model->sites);
-	free(model->tables);
+	free(model->further);
+	free(model->steps);
+	free(model->tables.items);
 	free(model->bare_modules);
 	memset(model, 0, sizeof(*model));
 }

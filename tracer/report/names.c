@@ -99,41 +99,43 @@ static int names_init(struct names *names)
 }
 
 /* Asks for the codes from first up to end, all of one module. */
-static void ask_module(struct names *names, size_t first, size_t end, struct model *model)
+static int ask_module(struct names *names, size_t first, size_t end, struct model *model)
 {
 	const struct run_module *module = place_module(model->facts, names->items[first]);
 
 	if (!module || !module->known)
-		return;
+		return 0;
+	if (ARRAY_GROW(&model->tables))
+		return -ENOMEM;
 	for (size_t i = first; i < end; i++)	/* the call, not the instruction after it */
 		names->vaddrs[i] = place_offset(module, names->items[i]) - 1;
 	if (symbolizer_frames(model->symbolizer, module->symbolizer_id, names->vaddrs + first,
-			      end - first, names->frames + first, &model->tables[model->nr_tables]))
+			      end - first, names->frames + first,
+			      &model->tables.items[model->tables.nr]))
 		model->nameless = true;
 	else
-		model->nr_tables++;
+		model->tables.nr++;
+	return 0;
 }
 
 static int ask(struct names *names, struct model *model)
 {
 	size_t end;
+	int error = 0;
 
 	if (!model->symbolizer) {
 		model->nameless = true;
 		return 0;
 	}
-	model->tables = calloc(model->facts->nr_modules + 1, sizeof(*model->tables));
-	if (!model->tables)
-		return -ENOMEM;
-	for (size_t first = 0; first < names->nr; first = end) {
+	for (size_t first = 0; first < names->nr && !error; first = end) {
 		uint32_t module = code_module(names->items[first]);
 
 		for (end = first + 1; end < names->nr; end++)
 			if (code_module(names->items[end]) != module)
 				break;
-		ask_module(names, first, end, model);
+		error = ask_module(names, first, end, model);
 	}
-	return 0;
+	return error;
 }
 
 static const struct symbol_frames *look_up(const struct names *names, code_t code)

@@ -19,6 +19,7 @@ struct reader {
 	char *wrong;			/* SAVED_WRONG_BYTES of it; empty: nothing is */
 	int error;			/* -EINVAL, -ENOMEM or 0 */
 	char place[READER_PLACE_BYTES];	/* "sites[3]." */
+	size_t nr_rows;			/* that "sites" has */
 };
 
 /* The member `key` of what is read now is not what is `needed`. */

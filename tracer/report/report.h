@@ -76,6 +76,29 @@ struct model_sum {
 	uint64_t bytes, blocks;
 };
 
+/* A block on the way to others. */
+struct model_step {
+	taddr_t address;
+	uint64_t bytes;			/* what fits */
+	taddr_t slot;			/* where the pointer to it lies; 0: not known, or no memory */
+	size_t row;			/* of model.sites: one of its site; MODEL_NO_ROW: it has none */
+};
+
+#define MODEL_NO_ROW SIZE_MAX
+
+/* What the program has that leads to a row's blocks: a shortest way to the one of them that is the
+ * nearest to any root. */
+struct model_keeper {
+	uint64_t nr_blocks;		/* on the way, with the row's own; 0: no keeper is known */
+	enum root_kind kind;
+	pid_t tid;			/* of a thread's stack, registers, storage; else 0 */
+	code_t place;			/* where the first pointer lies; 0: a register */
+	const char *path;		/* of the mapping, "" for none; ROOT_MODULE, ROOT_OTHER */
+	struct symbol_frame variable;	/* ROOT_MODULE; its function is NULL: not known */
+	const struct model_step *steps;	/* the first ones, and the last, which is the row's own */
+	size_t nr_steps;
+};
+
 /* Figures are the heap's own, or under sampling estimates of what they would be without. */
 struct model_site {
 	const struct site *site;	/* the heap's; NULL: of a report that was read */
@@ -94,6 +117,7 @@ struct model_site {
 	struct site_quarters quarters;	/* of one that grows; end_ns[3] == 0: not known */
 	taddr_t oldest_address;
 	uint64_t smallest_bytes, largest_bytes;	/* of its live blocks */
+	struct model_keeper keeper;	/* SITE_REACHABLE, SITE_POSSIBLE */
 };
 
 /* Equal wrong frees. */
@@ -125,6 +149,9 @@ struct model {
 	struct model_site *sites;
 	size_t nr_sites;
 	size_t nr_named;		/* the first ones, which have their stacks */
+	size_t *further;		/* those of others that have, since they keep the first ones */
+	size_t nr_further;
+	struct model_step *steps;	/* all of them; of a report that was read: NULL */
 	size_t nr_growing;
 	uint64_t growing_bytes, growing_blocks, growing_samples;
 	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */
@@ -143,12 +170,15 @@ struct model {
 	} *bare_modules;
 	size_t nr_bare_modules;
 	bool nameless;			/* the symbolizer was not asked, or failed */
-	struct symbol_table **tables;	/* own the names */
-	size_t nr_tables;
+	struct {
+		struct symbol_table **items;
+		size_t nr, room;
+	} tables;			/* own the names */
 	struct symbolizer *symbolizer;	/* for source lines; NULL: none */
 };
 
-/* The calls that are to be named: of the first nr_named sites, then of all wrong frees.  Some of
+/* The calls that are to be named: of the first nr_named sites and the further ones, then of all wrong
+ * frees.  Some of
  * the latter are not known, and have no codes. */
 size_t model_nr_calls(const struct model *model);
 struct model_call *model_call_at(const struct model *model, size_t i);

@@ -4,7 +4,8 @@
  * printed again.  The file may come from anybody: what is not as it must be is an error, and what
  * is only strange is as inert as in a report of our own.
  *
- *     saved_read -> saved.model, names perhaps missing -> names_complete, model_settle_names
+ *     saved_read -> saved.model, names perhaps missing
+ *                -> names_complete, variables_resolve, model_settle_names
  *
  * One thread.  A saved report owns all that its model names.
  */

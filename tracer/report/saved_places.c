@@ -100,6 +100,77 @@ static void read_lifetimes(struct reader *reader, const json_t *site, struct mod
 	out->lifetime_max_ns = reader_number(reader, lifetime, "max");
 }
 
+static uint64_t read_address_or_null(struct reader *reader, const json_t *object, const char *key)
+{
+	return json_is_null(json_object_get(object, key)) ? 0 : reader_address(reader, object, key);
+}
+
+static void read_steps(struct reader *reader, const json_t *list, struct model_keeper *out)
+{
+	size_t nr = json_array_size(list);
+	struct model_step *steps = reader_room(reader, nr, sizeof(*steps));
+
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		const json_t *step = json_array_get(list, i);
+		bool has_row = !json_is_null(json_object_get(step, "site"));
+
+		steps[i].address = reader_address(reader, step, "address");
+		steps[i].bytes = reader_number(reader, step, "bytes");
+		steps[i].slot = read_address_or_null(reader, step, "pointer");
+		steps[i].row = has_row ? reader_number(reader, step, "site") : MODEL_NO_ROW;
+		if (has_row && steps[i].row >= reader->nr_rows)
+			reader_fail(reader, "site", "there is no such one");
+	}
+	out->steps = steps;
+	out->nr_steps = reader->error ? 0 : nr;
+}
+
+static void read_variable(struct reader *reader, const json_t *variable, struct symbol_frame *out)
+{
+	if (json_is_null(variable))
+		return;
+	out->function = reader_string(reader, variable, "name");
+	out->offset = (uint32_t)reader_whole(reader, variable, "offset", UINT32_MAX);
+	out->file = reader_string_or_null(reader, variable, "file");
+	out->line = (uint32_t)reader_whole(reader, variable, "line", UINT32_MAX);
+}
+
+static code_t read_place(struct reader *reader, const json_t *keeper)
+{
+	const char *path = reader_string_or_null(reader, keeper, "module");
+	uint64_t address = read_address_or_null(reader, keeper, "pointer");
+	uint64_t offset = path ? reader_address(reader, keeper, "offset") : address;
+	uint32_t module = find_module(&reader->saved->facts, path, address - offset, 0);
+
+	if (path && !module)
+		reader_fail(reader, "module", "no such module at pointer - offset");
+	if (address >> CODE_ADDRESS_BITS)
+		reader_fail(reader, "pointer", "nothing lies there");
+	return code_make(module, address);
+}
+
+/* In `place`, which no conversion is in. */
+static void read_keeper(struct reader *reader, const json_t *site, const char *place,
+			struct model_keeper *out)
+{
+	const json_t *keeper = json_object_get(site, "keeper");
+
+	if (json_is_null(keeper))
+		return;
+	reader_go_to(reader, "%skeeper.", place);
+	if (!root_kind_find(reader_string(reader, keeper, "root"), &out->kind))
+		reader_fail(reader, "root", "there is no such one");
+	if (!json_is_null(json_object_get(keeper, "tid")))
+		out->tid = (pid_t)reader_whole(reader, keeper, "tid", INT32_MAX);
+	out->place = read_place(reader, keeper);
+	out->path = reader_string(reader, keeper, "mapping");
+	read_variable(reader, json_object_get(keeper, "variable"), &out->variable);
+	out->nr_blocks = reader_number(reader, keeper, "blocks");
+	read_steps(reader, reader_array(reader, keeper, "chain"), out);
+	if (!out->nr_steps || out->nr_steps > out->nr_blocks)
+		reader_fail(reader, "chain", "some blocks are needed, and no more than there are");
+}
+
 static void read_site(struct reader *reader, const json_t *site, size_t i, struct model_site *out)
 {
 	struct model *model = &reader->saved->model;
@@ -130,6 +201,7 @@ static void read_site(struct reader *reader, const json_t *site, size_t i, struc
 	read_counted(reader, site, out);
 	snprintf(place, sizeof(place), "sites[%zu].", i);
 	read_stack(reader, site, place, &out->call);
+	read_keeper(reader, site, place, &out->keeper);
 	model_count_growing(model, out);
 }
 
@@ -156,6 +228,7 @@ static void read_sites(struct reader *reader)
 	model->sites = calloc(nr + 1, sizeof(*model->sites));
 	if (!model->sites)
 		reader->error = -ENOMEM;
+	reader->nr_rows = nr;
 	for (size_t i = 0; i < nr && !reader->error; i++) {
 		model->nr_sites = model->nr_named = i + 1;
 		read_site(reader, json_array_get(list, i), i, &model->sites[i]);

@@ -61,6 +61,8 @@ void text_site(const struct text *text, size_t i);	/* of rows */
 /* A call and its stack; the size it asked for. */
 #define TEXT_NO_SIZE UINT64_MAX
 void text_call(const struct text *text, const struct model_call *call, uint64_t bytes);
+/* What keeps a row's blocks; nothing where that is not known. */
+void text_keeper(const struct text *text, const struct model_keeper *keeper);
 void text_wrongs(const struct text *text);	/* wrong frees */
 void text_errors(const struct text *text);	/* their number, and that of leaks */
 void text_notes(const struct text *text);	/* what is not shown, and why; what to do next */

@@ -122,4 +122,5 @@ void text_site(const struct text *text, size_t i)
 	put_quarters(text, site);
 	text_call(text, &site->call,
 		  site->smallest_bytes == site->largest_bytes ? site->smallest_bytes : TEXT_NO_SIZE);
+	text_keeper(text, &site->keeper);
 }
