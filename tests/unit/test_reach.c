@@ -69,16 +69,21 @@ static void root(unsigned to, unsigned offset)
 	root_words[nr_roots++] = items[to].address + offset;
 }
 
-static void judge(void)
+static void judge_from(const struct reach_root *roots, size_t nr)
 {
-	const struct reach_root roots[] = { { .words = root_words, .nr_words = nr_roots } };
-
 	assert_int_equal(blocks_init(&blocks, items, nr_items), 0);
-	reach = (struct reach){ .blocks = &blocks, .space = &space, .roots = roots, .nr_roots = 1,
+	reach = (struct reach){ .blocks = &blocks, .space = &space, .roots = roots, .nr_roots = nr,
 				.heuristics = INSIDE_ALL };
 	assert_int_equal(reach_run(&reach), 0);
 	reach.roots = NULL;
 	blocks_deinit(&blocks);
+}
+
+static void judge(void)
+{
+	const struct reach_root roots[] = { { .words = root_words, .nr_words = nr_roots } };
+
+	judge_from(roots, 1);
 }
 
 static void check_kind(unsigned id, enum reach_kind kind)
@@ -229,6 +234,31 @@ static void test_keepers_are_nearest(void **state)
 	assert_int_equal(root_index, -1);
 	assert_int_equal(reach_keeper(&reach, middle, &root_index), BLOCKS_NONE);
 	assert_int_equal(root_index, 0);
+}
+
+/* What the data leads to on a long way is not kept by a stack that is nearer. */
+static void test_data_keeps_before_stacks(void **state)
+{
+	unsigned far = make(4), middle = make(4), block = make(4), other = make(4);
+	const uint64_t registers[] = { items[block].address, items[other].address };
+	struct reach_root roots[] = {
+		{ .words = root_words, .nr_words = 1, .lasts = true },
+		{ .words = registers, .nr_words = 2 },
+	};
+	int64_t root_index;
+
+	root(far, 0);
+	point(far, 0, middle, 0);
+	point(middle, 0, block, 0);
+	judge_from(roots, 2);
+	assert_int_equal(reach_keeper(&reach, block, &root_index), middle);
+	assert_int_equal(reach_keeper(&reach, other, &root_index), BLOCKS_NONE);
+	assert_int_equal(root_index, 1);
+	check_kind(other, REACH_REACHABLE);
+	roots[0].lasts = false;
+	judge_from(roots, 2);
+	assert_int_equal(reach_keeper(&reach, block, &root_index), BLOCKS_NONE);
+	assert_int_equal(root_index, 1);
 }
 
 static void test_opaque_blocks_hold_nothing(void **state)
@@ -509,7 +539,7 @@ int main(void)
 		TEST(rings),
 		TEST(a_ring_that_is_held),
 		TEST(shared_by_two),
-		TEST(keepers_are_nearest),
+		TEST(keepers_are_nearest), TEST(data_keeps_before_stacks),
 		TEST(opaque_blocks_hold_nothing),
 		TEST(heuristics),
 		TEST(heuristics_can_be_off),

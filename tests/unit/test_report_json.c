@@ -42,7 +42,7 @@ static void json_of_the_three(void **state)
 "\"peak_bytes\":20,\"first_ns\":2000000,\"last_ns\":2000000,\"oldest_live_ns\":2000000,"
 "\"newest_live_ns\":2000000,\"oldest_address\":\"0x20\",\"smallest_bytes\":20,"
 "\"largest_bytes\":20,\"lifetime_ns\":{\"min\":0,\"avg\":0,\"max\":0},\"quarters\":[],"
-"\"truncated\":false,\"stack\":[{\"pc\":\"0x555555555140\",\"function\":\"main\",\"file\":\"/src/three.c\","
+"\"keeper\":null,\"truncated\":false,\"stack\":[{\"pc\":\"0x555555555140\",\"function\":\"main\",\"file\":\"/src/three.c\","
 "\"line\":5,\"module\":\"/home/u/three\",\"offset\":\"0x1140\",\"inlined\":false},"
 "{\"pc\":\"0x555555555050\",\"function\":\"_start\",\"file\":null,\"line\":0,"
 "\"module\":\"/home/u/three\",\"offset\":\"0x1050\",\"inlined\":false}]}],"

@@ -2,6 +2,7 @@
 /* The text report, word for word: first lines, places, names, and what is hostile in them. */
 #include <jansson.h>
 
+#include "../../tracer/report/variables.h"
 #include "report_fixture.h"
 
 static void text_of_the_three(void **state)
@@ -222,7 +223,7 @@ static void symbolizer_dead(void **state)
 	broken = true;
 	build(SYMBOLIZER);
 	assert_contains(print("text"), "Names are missing: looking them up failed.\n");
-	assert_int_equal(model.nr_tables, 0);
+	assert_int_equal(model.tables.nr, 0);
 }
 
 static void each_module_is_asked_once(void **state)
@@ -283,6 +284,79 @@ static void name_of_a_megabyte(void **state)
 	long_name = NULL;
 }
 
+static struct model_step steps[6];
+
+/* The first row is that of a bucket, whose place the second one has. */
+static void be_kept(enum root_kind kind, uint64_t nr_blocks, size_t nr_steps)
+{
+	static const char path[] = "/home/u/three";
+
+	for (size_t i = 0; i < nr_steps; i++)
+		steps[i] = (struct model_step){
+			.address = 0x1000 + i * 0x100, .bytes = 64 + i, .row = MODEL_NO_ROW,
+			.slot = 0x1000 + i * 0x100 - 0xf0,
+		};
+	steps[nr_steps - 1].row = 0;
+	model.sites[0].keeper = (struct model_keeper){
+		.nr_blocks = nr_blocks, .kind = kind, .tid = 77, .path = kind ? "" : path,
+		.place = kind ? 0x7f0000001230 : code(PROGRAM, 0x4030),
+		.steps = steps, .nr_steps = nr_steps,
+	};
+}
+
+static void check_keeper(const char *expected)
+{
+	style.kinds = SITE_KINDS_ALL;
+	assert_contains(print("text"), expected);
+}
+
+static void kept_by_a_variable(void **state)
+{
+	the_three();
+	build(SYMBOLIZER);
+	be_kept(ROOT_MODULE, 1, 1);
+	check_keeper("      kept by  three+0x4030\n\nERROR");
+	assert_true(variables_are_missing(&model, PROGRAM));
+	assert_int_equal(variables_resolve(&model), 0);
+	check_keeper("      kept by  g_\\x1bcache+0x30 (cache.c:11) in three\n\nERROR");
+	assert_contains(print("json"), "\"offset\": \"0x4030\"");
+}
+
+static void kept_by_others(void **state)
+{
+	the_three();
+	build(SYMBOLIZER);
+	be_kept(ROOT_STACK, 1, 1);
+	check_keeper("      kept by  the stack of thread 77\n");
+	be_kept(ROOT_REGISTERS, 1, 1);
+	check_keeper("      kept by  a register of thread 77\n");
+	be_kept(ROOT_THREAD, 1, 1);
+	check_keeper("      kept by  thread-local storage of thread 77\n");
+	be_kept(ROOT_OTHER, 1, 1);
+	check_keeper("      kept by  memory outside the heap at 0x7f0000001230\n");
+	model.sites[0].keeper.path = "/dev/sh\033m";
+	check_keeper("      kept by  memory outside the heap at 0x7f0000001230 (sh\\x1bm)\n");
+}
+
+static void kept_by_blocks(void **state)
+{
+	the_three();
+	build(SYMBOLIZER);
+	be_kept(ROOT_STACK, 2, 2);
+	check_keeper("thread 77\n           ->  0x1000+0x10             64 bytes, not seen allocated\n"
+		     "           ->  0x1100                  65 bytes of 1\n\nERROR");
+	style.top = 0;
+	be_kept(ROOT_STACK, 5, 5);
+	check_keeper("           ->  0x1300+0x10             67 bytes, not seen allocated\n"
+		     "           ->  0x1400                  68 bytes of 1\n\nERROR");
+	be_kept(ROOT_STACK, 1000000, 6);
+	check_keeper("           ->  0x1200+0x10             66 bytes, not seen allocated\n"
+		     "           ->  ... 999,996 more blocks\n"
+		     "           ->  0x1500                  69 bytes of 1\n\nERROR");
+	steps[1].slot = 0;
+	check_keeper("           ->  0x1000                  64 bytes, not seen allocated\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,7 +365,8 @@ int main(void)
 		CASE(endings), CASE(nothing_wrong), CASE(incomplete), CASE(only_the_top),
 		CASE(ranked_by_bytes_blocks_and_time), CASE(without_names),
 		CASE(symbolizer_dead), CASE(each_module_is_asked_once), CASE(array_new),
-		CASE(colors), CASE(evil_names), CASE(name_of_a_megabyte),
+		CASE(colors), CASE(kept_by_a_variable), CASE(kept_by_others), CASE(kept_by_blocks),
+		CASE(evil_names), CASE(name_of_a_megabyte),
 	};
 
 	return cmocka_run_group_tests_name("report_text", tests, NULL, NULL);

@@ -56,6 +56,10 @@ static const char report[] =
 "\"oldest_address\":\"0x10\",\"smallest_bytes\":10,\"largest_bytes\":10,"
 "\"lifetime_ns\":{\"min\":1,\"avg\":2,\"max\":3},\"quarters\":[{\"end_ns\":1,\"bytes\":1},"
 "{\"end_ns\":2,\"bytes\":2},{\"end_ns\":3,\"bytes\":3},{\"end_ns\":4,\"bytes\":4}],"
+"\"keeper\":{\"root\":\"global\",\"tid\":null,\"pointer\":\"0x1031\",\"mapping\":\"/bin/x\","
+"\"module\":\"/bin/x\",\"offset\":\"0x31\",\"variable\":null,\"blocks\":7,\"chain\":["
+"{\"address\":\"0x100\",\"bytes\":24,\"pointer\":\"0x1031\",\"site\":null},"
+"{\"address\":\"0x200\",\"bytes\":10,\"pointer\":\"0x108\",\"site\":0}]},"
 "\"truncated\":true,\"sampled_blocks\":1,\"sampled_allocs\":2,\"bytes_error\":1,"
 "\"blocks_error\":1,\"allocs_error\":1,\"stack\":["
 FRAME("100b", "b", "null", "null", "false") ","	/* 10: answers[0] */
@@ -101,6 +105,11 @@ static void it_is_a_report(void **state)
 	assert_int_equal(saved.modules[1].build_id_bytes, 3);
 	assert_int_equal(saved.modules[1].build_id[2], 0xef);
 	assert_int_equal(code_module(saved.model.sites[0].call.stack[0].code), 2);
+	assert_int_equal(code_module(saved.model.sites[0].keeper.place), 2);
+	assert_int_equal(saved.model.sites[0].keeper.nr_blocks, 7);
+	assert_int_equal(saved.model.sites[0].keeper.nr_steps, 2);
+	assert_int_equal(saved.model.sites[0].keeper.steps[0].row, MODEL_NO_ROW);
+	assert_int_equal(saved.model.sites[0].keeper.steps[1].slot, 0x108);
 	assert_int_equal(saved.model.nr_wrongs, 2);
 	assert_int_equal(saved.model.nr_double_frees, 3);
 	assert_int_equal(saved.model.wrongs[0].alloc.nr_frames, 1);
@@ -134,6 +143,19 @@ static void names_are_completed(void **state)
 	assert_function(4, NULL);
 	assert_int_equal(saved.model.sites[0].call.nr_frames, 5);
 	assert_false(saved.model.nameless);
+}
+
+static void variables_are_completed(void **state)
+{
+	assert_int_equal(read_text(report), 0);
+	saved.model.symbolizer = (struct symbolizer *)&symbolizer;
+	saved.modules[1].known = true;
+	saved.modules[1].symbolizer_id = 1;
+	assert_true(variables_are_missing(&saved.model, 2));
+	assert_false(variables_are_missing(&saved.model, 1));
+	assert_int_equal(variables_resolve(&saved.model), 0);
+	assert_string_equal(saved.model.sites[0].keeper.variable.function, "v\033ar\n");
+	assert_false(variables_are_missing(&saved.model, 2));
 }
 
 static void a_file_that_is_not_known_gives_no_names(void **state)
@@ -183,6 +205,10 @@ static void what_is_wrong_is_named(void **state)
 	check_wrong("\"live_bytes\":70", "\"live_bytes\":59", "heap.live_bytes");
 	check_wrong("\"sampled_allocs\":2", "\"sampled_allocs\":0", "sites[0].sampled_allocs");
 	check_wrong(",{\"end_ns\":4,\"bytes\":4}", "", "sites[0].quarters");
+	check_wrong("\"global\"", "\"heap\"", "sites[0].keeper.root: there is no such");
+	check_wrong("\"offset\":\"0x31\"", "\"offset\":\"0x32\"", "sites[0].keeper.module");
+	check_wrong("\"site\":0", "\"site\":1", "sites[0].keeper.site: there is no such");
+	check_wrong("\"blocks\":7", "\"blocks\":1", "sites[0].keeper.chain: some blocks");
 	check_wrong("\"y\"]", "null]", "target.command: strings");
 	check_wrong("\"first_free\":" CALL(""), "\"first_free\":null", "errors[0].first_free: it");
 	check_wrong("\"double-free\"", "\"double\"", "errors[0].kind: double-free");
@@ -208,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(it_is_a_report, release),
 		cmocka_unit_test_teardown(names_are_completed, release),
+		cmocka_unit_test_teardown(variables_are_completed, release),
 		cmocka_unit_test_teardown(a_file_that_is_not_known_gives_no_names, release),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(variants),

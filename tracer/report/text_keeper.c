@@ -120,9 +120,10 @@ static void put_origin(const struct text *text, size_t row)
 	}
 }
 
+/* Not by its first word, which needs no offset. */
 static bool leads_on(const struct model_step *step, const struct model_step *next)
 {
-	return next && next->slot >= step->address && next->slot - step->address < step->bytes;
+	return next && next->slot > step->address && next->slot - step->address < step->bytes;
 }
 
 static void put_step(const struct text *text, const struct model_step *step,

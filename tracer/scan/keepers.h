@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who keeps the blocks of a site: a shortest way from a root to the one of them that is nearest to
- * any.  Of blocks that are reachable, and apart from those of blocks that are possibly lost.
+ * any; from the program's data, where that leads to any (reach.h).  Of blocks that are reachable, and apart from those of blocks that are possibly lost.
  *
  *     root [slot] ---> block +offset ---> block +offset ---> ... ---> the site's
  *

@@ -69,6 +69,8 @@ static void flood_from_roots(struct flood *flood, const struct reach *reach)
 		const struct reach_root *root = &reach->roots[i];
 		uint32_t from = ROOT | (uint32_t)i;
 
+		if (i && reach->roots[i - 1].lasts && !root->lasts)
+			pointers_in_queue(&flood->pointers, &flood->queue);
 		if (root->words)
 			pointers_in_words(&flood->pointers, from, root->words, root->nr_words);
 		else

@@ -13,7 +13,9 @@
  *     definite ---> indirect ---> indirect   among the rest, any pointer counts; what points to
  *     definite <--> definite                 each other in a ring is lost as one
  *
- * Breadth first, so that the way from a root that is kept is a shortest one.  Nothing recurses: a
+ * Breadth first, so that the way from a root that is kept is a shortest one, but for this: what any
+ * lasting root leads to is kept by one of those, since a stack that is just at work on it would be
+ * no answer to who keeps it.  Nothing recurses: a
  * list may have millions of nodes.  12 bytes of work space a block while it runs.
  *
  * One thread.  Blocks, space and roots stay the caller's.
@@ -24,12 +26,14 @@
 #include "blocks.h"
 #include "space.h"
 
-/* Words that a program has outside its heap.  Earlier roots are preferred as keepers. */
+/* Words that a program has outside its heap.  Earlier roots are preferred as keepers; lasting ones are
+ * the first. */
 struct reach_root {
 	const uint64_t *words;	/* registers, say; NULL: what the space has in [start, end) */
 	size_t nr_words;
 	taddr_t start, end;
 	uint32_t owner;		/* the caller's */
+	bool lasts;		/* as long as the program: its data */
 	bool keeps_by_insides;	/* its pointers to the inside of a block are as good as to its start */
 };
 

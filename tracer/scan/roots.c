@@ -199,8 +199,10 @@ static int add_mapping(const struct roots_input *input, struct roots *roots, siz
 	error = add_owner(roots, kind, thread ? thread->tid : 0, index);
 	if (!error)
 		error = add_range(input, roots, start, mapping->end);
-	for (size_t i = first; i < roots->nr; i++)
+	for (size_t i = first; i < roots->nr; i++) {
+		roots->items[i].lasts = kind == ROOT_MODULE;
 		roots->items[i].keeps_by_insides = is_of_loader(input->maps, mapping);
+	}
 	return error;
 }
 

@@ -99,6 +99,49 @@ def test_options():
         assert "is needed" in report.stderr, report.stderr
 
 
+def keepers(report, name):
+    """{line: keeper} of rows whose blocks were allocated there."""
+    return {row["stack"][0]["line"]: row["keeper"] for row in report.json["rows"]
+            if os.path.basename(row["stack"][0]["file"] or "") == name and row["keeper"]}
+
+
+def test_who_keeps_them():
+    name = "kinds.c"
+    report = attached()
+    found = keepers(report, name)
+    variables = {"1": ("root", 1), "2A": ("chain", 1), "2B": ("chain", 2), "5": ("inside_root", 1),
+                 "6": ("root", 2), "7A": ("chain", 2), "7B": ("chain", 3)}
+    for mark, (variable, blocks) in variables.items():
+        keeper = found[line_of(name, f"/* {mark}: ")]
+        declared = line_of(name, f"*volatile {variable}") if variable != "chain" else line_of(name, "volatile root")
+        equal((keeper["root"], keeper["variable"]["name"], keeper["variable"]["offset"], keeper["blocks"],
+               len(keeper["chain"]), os.path.basename(keeper["variable"]["file"]), keeper["variable"]["line"]),
+              ("global", variable, 0, blocks, blocks, name, declared), mark)
+    first, second = found[line_of(name, "/* 2B: ")]["chain"]
+    sites = report.json["sites"]
+    equal(sites[first["site"]]["stack"][0]["line"], line_of(name, "/* 2A: "), "what keeps 2B")
+    equal(second["pointer"], first["address"], "where the pointer to 2B lies")
+    stack = found[line_of(name, "/* stack: ")]
+    assert stack["root"] in ("stack", "register") and stack["tid"], stack
+    equal(found[line_of(name, "/* mapped: ")]["root"], "memory", "in a mapping")
+    lost = [row for row in report.json["rows"] if row["kind"] in ("definite", "indirect", "unfreed")]
+    equal([row["keeper"] for row in lost], [None] * len(lost), "what nothing keeps")
+
+
+def test_keepers_of_long_lists():
+    report = launch(build("kept.c"), options=["--show-leak-kinds=all"])
+    keeper = keepers(report, "kept.c")[line_of("kept.c", "/* last */")]
+    equal((keeper["blocks"], len(keeper["chain"])), (100001, 8), "on the way")
+    equal((keeper["variable"]["name"], keeper["variable"]["offset"]), ("cache", 24), "variable")
+    line = line_of("kept.c", "cache;")
+    assert re.search(rf"\n      kept by  cache\+0x18 \(kept.c:{line}\) in kept\n"
+                     r"           ->  0x[0-9a-f]+\+0x8 +16 bytes of 1\n"
+                     r"           ->  0x[0-9a-f]+\+0x8 +16 bytes of 1\n"
+                     r"           ->  0x[0-9a-f]+\+0x8 +16 bytes of 1\n"
+                     r"           ->  \.\.\. 99,997 more blocks\n"
+                     r"           ->  0x[0-9a-f]+ +32 bytes of \d\n", report.stderr), report.stderr
+
+
 def test_what_the_loader_keeps():
     """Its index of modules, by a pointer to the inside; python3 loads some."""
     report = launch("python3", "-c", "import _ctypes, _json, _ssl", options=["--show-leak-kinds=all"])
