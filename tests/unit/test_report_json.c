@@ -46,7 +46,7 @@ static void json_of_the_three(void **state)
 "\"line\":5,\"module\":\"/home/u/three\",\"offset\":\"0x1140\",\"inlined\":false},"
 "{\"pc\":\"0x555555555050\",\"function\":\"_start\",\"file\":null,\"line\":0,"
 "\"module\":\"/home/u/three\",\"offset\":\"0x1050\",\"inlined\":false}]}],"
-"\"errors\":[],\"error_summary\":{\"errors\":0,\"contexts\":0,\"leaks\":0,\"frees_judged\":true,"
+"\"before_attach\":[],\"errors\":[],\"error_summary\":{\"errors\":0,\"contexts\":0,\"leaks\":0,\"frees_judged\":true,"
 "\"lost\":0,\"suppressed\":0,\"suppressed_contexts\":0}}\n");
 }
 
@@ -80,7 +80,7 @@ static void json_indented(void **state)
 	assert_contains(printed, "\n  \"exit\": null\n },\n");
 	assert_contains(printed,
 			"\n \"sites\": [\n  {\n   \"kind\": \"unfreed\",\n   \"growing\": true,\n");
-	assert_contains(printed, "\n  }\n ],\n \"errors\": [],\n \"error_summary\": {\n");
+	assert_contains(printed, "\n  }\n ],\n \"before_attach\": [],\n \"errors\": [],\n \"error_summary\": {\n");
 	style.one_line = true;
 	compact = json_loads(print("json"), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(indented);
@@ -93,7 +93,7 @@ static void json_indented(void **state)
 static void json_without_sites(void **state)
 {
 	build(SYMBOLIZER);
-	assert_contains(print("json"), "\n \"sites\": [],\n \"errors\": [],\n \"error_summary\": {\n");
+	assert_contains(print("json"), "\n \"sites\": [],\n \"before_attach\": [],\n \"errors\": [],\n \"error_summary\": {\n");
 	assert_contains(printed, "\"verdict\": \"no-leak\"");
 }
 

@@ -357,6 +357,75 @@ static void kept_by_blocks(void **state)
 	check_keeper("           ->  0x1000                  64 bytes, not seen allocated\n");
 }
 
+/* Instead of a scan's: of the kinds and contents that there are. */
+static void be_from_before(void)
+{
+	static const struct model_group groups[] = {
+		{ .kind = SITE_DEFINITE, .content = CONTENT_TEXT, .size = 24, .bytes = 2448, .blocks = 102,
+		  .example = 0x5000, .preview = "a \033name", .preview_bytes = 24,
+		  .indirect = { 320, 4 } },
+		{ .kind = SITE_REACHABLE, .content = CONTENT_OBJECT, .size = 520, .bytes = 41600000,
+		  .blocks = 80000, .example = 0x6000 },
+		{ .kind = SITE_REACHABLE, .content = CONTENT_OTHER, .bytes = 3, .blocks = 1,
+		  .example = 0x7000, .preview = "\001\377", .preview_bytes = 2 },
+		{ .kind = SITE_POSSIBLE, .content = CONTENT_ZEROS, .size = 2, .bytes = 2, .blocks = 1,
+		  .example = 0x8000 },
+		{ .kind = SITE_INDIRECT, .content = CONTENT_POINTERS, .size = 80, .bytes = 320,
+		  .blocks = 4, .example = 0x9000 },
+	};
+
+	model.groups = malloc(sizeof(groups));
+	assert_non_null(model.groups);
+	memcpy(model.groups, groups, sizeof(groups));
+	model.nr_groups = model.nr_groups_named = sizeof(groups) / sizeof(*groups);
+	model.groups[1].table = code(PROGRAM, 0x4100);
+	be_kept(ROOT_MODULE, 1, 1);
+	model.groups[1].keeper = model.sites[0].keeper;
+	model.sites[0].keeper = (struct model_keeper){ 0 };
+}
+
+static void from_before_the_attach(void **state)
+{
+	facts.launched = false;
+	facts.end = RUN_DETACHED;
+	the_three();
+	build(SYMBOLIZER);
+	be_from_before();
+	style.kinds = SITE_KINDS_DEFAULT;
+	assert_contains(print("text"),
+"\nFROM BEFORE THE ATTACH: 41,602,773 bytes in 80,108 blocks; nobody saw where they were allocated\n"
+"          2,448 bytes in       102 blocks of 24         LOST       \"a \\x1bname\"\n"
+"                                                         with 320 bytes in 4 blocks that only they"
+" lead to\n"
+"     41,600,000 bytes in    80,000 blocks of 520        reachable  of three+0x4100\n"
+"                                                         kept by  three+0x4030\n"
+"              3 bytes in         1 block  of any size   reachable  01 ff at 0x7000\n"
+"              2 bytes in         1 block  of 2          possible   zeros at 0x8000\n\n");
+	assert_int_equal(variables_resolve(&model), 0);
+	assert_contains(print("text"), "reachable  of g_\\x1bcache\n");
+	style.kinds = SITE_KINDS_ALL;
+	style.top = 4;
+	assert_contains(print("text"), "zeros at 0x8000\n(1 more: -n 0 shows all)\n");
+	style.top = 0;
+	assert_contains(print("text"), "of 80         indirect   pointers\n");
+	style.summary = true;
+	assert_null(strstr(print("text"), "FROM BEFORE THE"));
+}
+
+/* Of a command nobody asks for what its loader has. */
+static void not_seen_at_all(void **state)
+{
+	the_three();
+	build(SYMBOLIZER);
+	be_from_before();
+	style.kinds = SITE_KINDS_DEFAULT;
+	assert_contains(print("text"), "\nNOT SEEN: 41,602,773 bytes");
+	assert_null(strstr(printed, "41,600,000 bytes"));
+	assert_contains(printed, "LOST       \"a");
+	style.kinds = 0;
+	assert_null(strstr(print("text"), "NOT SEEN"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +435,7 @@ int main(void)
 		CASE(ranked_by_bytes_blocks_and_time), CASE(without_names),
 		CASE(symbolizer_dead), CASE(each_module_is_asked_once), CASE(array_new),
 		CASE(colors), CASE(kept_by_a_variable), CASE(kept_by_others), CASE(kept_by_blocks),
+		CASE(from_before_the_attach), CASE(not_seen_at_all),
 		CASE(evil_names), CASE(name_of_a_megabyte),
 	};
 

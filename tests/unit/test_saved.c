@@ -67,7 +67,11 @@ FRAME("1100", "100", "\"known\"", "\"/src/k.c\"", "true") ","
 FRAME("1100", "100", "\"around\"", "\"/src/k.c\"", "false") ","
 FRAME("1105", "105", "\"symbol\"", "null", "false") ","
 "{\"pc\":\"0x7\",\"function\":null,\"file\":null,\"line\":0,\"module\":null,\"offset\":null,"
-"\"inlined\":false}]}],\"errors\":[{\"kind\":\"double-free\",\"count\":3,\"address\":\"0x10\","
+"\"inlined\":false}]}],\"before_attach\":[{\"kind\":\"reachable\",\"content\":\"object\","
+"\"type\":{\"at\":8,\"address\":\"0x1041\",\"module\":\"/bin/x\",\"offset\":\"0x41\","
+"\"variable\":null},\"size\":24,\"bytes\":48,\"blocks\":2,\"indirect_bytes\":0,"
+"\"indirect_blocks\":0,\"example\":\"0x4000\",\"begins_with\":\"0aff\",\"keeper\":null}],"
+"\"errors\":[{\"kind\":\"double-free\",\"count\":3,\"address\":\"0x10\","
 "\"size\":24,\"by_resize\":true,\"first_by_resize\":false,\"same_thread\":false,\"block\":null,"
 "\"free\":" CALL(FRAME("100b", "b", "null", "null", "false")) ",\"first_free\":" CALL("") ","
 "\"allocation\":" CALL(FRAME("1105", "105", "\"symbol\"", "null", "false")) "},"
@@ -110,6 +114,11 @@ static void it_is_a_report(void **state)
 	assert_int_equal(saved.model.sites[0].keeper.nr_steps, 2);
 	assert_int_equal(saved.model.sites[0].keeper.steps[0].row, MODEL_NO_ROW);
 	assert_int_equal(saved.model.sites[0].keeper.steps[1].slot, 0x108);
+	assert_int_equal(saved.model.nr_groups, 1);
+	assert_int_equal(saved.model.groups[0].content, CONTENT_OBJECT);
+	assert_int_equal(code_module(saved.model.groups[0].table), 2);
+	assert_int_equal(saved.model.groups[0].preview_bytes, 2);
+	assert_int_equal(saved.model.groups[0].preview[1], 0xff);
 	assert_int_equal(saved.model.nr_wrongs, 2);
 	assert_int_equal(saved.model.nr_double_frees, 3);
 	assert_int_equal(saved.model.wrongs[0].alloc.nr_frames, 1);
@@ -155,6 +164,7 @@ static void variables_are_completed(void **state)
 	assert_false(variables_are_missing(&saved.model, 1));
 	assert_int_equal(variables_resolve(&saved.model), 0);
 	assert_string_equal(saved.model.sites[0].keeper.variable.function, "v\033ar\n");
+	assert_string_equal(saved.model.groups[0].type.function, "v\033ar\n");
 	assert_false(variables_are_missing(&saved.model, 2));
 }
 
@@ -209,6 +219,10 @@ static void what_is_wrong_is_named(void **state)
 	check_wrong("\"offset\":\"0x31\"", "\"offset\":\"0x32\"", "sites[0].keeper.module");
 	check_wrong("\"site\":0", "\"site\":1", "sites[0].keeper.site: there is no such");
 	check_wrong("\"blocks\":7", "\"blocks\":1", "sites[0].keeper.chain: some blocks");
+	check_wrong("\"0aff\"", "\"0af\"", "before_attach[0].begins_with: two digits");
+	check_wrong("\"0aff\"", "\"0afX\"", "before_attach[0].begins_with");
+	check_wrong("\"object\"", "\"objects\"", "before_attach[0].content: there is no such");
+	check_wrong("\"offset\":\"0x41\"", "\"offset\":\"0x42\"", "before_attach[0].type.module");
 	check_wrong("\"y\"]", "null]", "target.command: strings");
 	check_wrong("\"first_free\":" CALL(""), "\"first_free\":null", "errors[0].first_free: it");
 	check_wrong("\"double-free\"", "\"double\"", "errors[0].kind: double-free");

@@ -4,13 +4,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-static const struct keeper *find(const struct model *model, const struct model_site *row)
+#include "places.h"
+
+static const struct keeper *find(const struct model *model, uint32_t site, enum site_kind kind)
 {
-	if (!model->scan || (row->kind != SITE_REACHABLE && row->kind != SITE_POSSIBLE))
+	if (kind != SITE_REACHABLE && kind != SITE_POSSIBLE)
 		return NULL;
-	return keepers_of(&model->scan->keepers, row->id, row->kind == SITE_POSSIBLE);
+	return keepers_of(&model->scan->keepers, site, kind == SITE_POSSIBLE);
 }
 
 /* A row of each site, since all of one site have the same stack; what is kept keeps others. */
@@ -32,13 +33,11 @@ static size_t *find_rows(const struct model *model)
 
 static size_t count_steps(const struct model *model)
 {
+	const struct keepers *keepers = &model->scan->keepers;
 	size_t nr = 0;
 
-	for (size_t i = 0; i < model->nr_sites; i++) {
-		const struct keeper *keeper = find(model, &model->sites[i]);
-
-		nr += keeper ? keeper->nr_steps : 0;
-	}
+	for (size_t i = 0; i < keepers->found.nr; i++)
+		nr += keepers->found.items[i].nr_steps;
 	return nr;
 }
 
@@ -56,23 +55,6 @@ static const struct mapping *mapping_of(const struct model *model, const struct 
 	return mapping;
 }
 
-/* Of several of one file, that whose code is nearest below: its data lies behind it. */
-static code_t place_of(const struct model *model, const char *path, taddr_t address)
-{
-	const struct run_facts *facts = model->facts;
-	uint32_t found = 0;
-
-	for (uint32_t i = 0; i < facts->nr_modules; i++) {
-		const struct run_module *module = &facts->modules[i];
-
-		if (module->start > address || strcmp(module->path, path))
-			continue;
-		if (!found || module->start >= facts->modules[found - 1].start)
-			found = i + 1;
-	}
-	return code_make(found, address);
-}
-
 static void set_root(const struct model *model, const struct keeper *found, taddr_t slot,
 		     struct model_keeper *out)
 {
@@ -84,7 +66,7 @@ static void set_root(const struct model *model, const struct keeper *found, tadd
 		mapping = mapping_of(model, &found->root);
 	out->path = mapping ? mapping->path : "";
 	if (slot)
-		out->place = out->kind == ROOT_MODULE ? place_of(model, out->path, slot) :
+		out->place = out->kind == ROOT_MODULE ? place_of_data(model->facts, out->path, slot) :
 							code_make(0, slot);
 }
 
@@ -96,7 +78,8 @@ static void set_keeper(const struct model *model, const struct keeper *found, co
 	for (uint32_t i = 0; i < found->nr_steps; i++)
 		steps[i] = (struct model_step){
 			.address = from[i].address, .bytes = from[i].size, .slot = from[i].slot,
-			.row = from[i].site == SCAN_NO_SITE ? MODEL_NO_ROW : rows[from[i].site],
+			.row = scan_was_seen(model->scan, from[i].site) ? rows[from[i].site] :
+									   MODEL_NO_ROW,
 		};
 	*out = (struct model_keeper){
 		.nr_blocks = found->nr_blocks, .steps = steps, .nr_steps = found->nr_steps,
@@ -104,17 +87,31 @@ static void set_keeper(const struct model *model, const struct keeper *found, co
 	set_root(model, found, from[0].slot, out);
 }
 
-static void fill(struct model *model, const size_t *rows)
+/* How many steps there are. */
+static size_t fill(const struct model *model, uint32_t site, enum site_kind kind,
+		   const size_t *rows, struct model_step *steps, struct model_keeper *out)
+{
+	const struct keeper *found = find(model, site, kind);
+
+	if (!found || !found->nr_steps)
+		return 0;
+	set_keeper(model, found, rows, steps, out);
+	return found->nr_steps;
+}
+
+static void fill_all(struct model *model, const size_t *rows)
 {
 	struct model_step *steps = model->steps;
 
 	for (size_t i = 0; i < model->nr_sites; i++) {
-		const struct keeper *found = find(model, &model->sites[i]);
+		struct model_site *row = &model->sites[i];
 
-		if (!found || !found->nr_steps)
-			continue;
-		set_keeper(model, found, rows, steps, &model->sites[i].keeper);
-		steps += found->nr_steps;
+		steps += fill(model, row->id, row->kind, rows, steps, &row->keeper);
+	}
+	for (size_t i = 0; i < model->nr_groups; i++) {
+		struct model_group *group = &model->groups[i];
+
+		steps += fill(model, group->site, group->kind, rows, steps, &group->keeper);
 	}
 }
 
@@ -157,7 +154,7 @@ int chains_collect(struct model *model)
 		free(rows);
 		return -ENOMEM;
 	}
-	fill(model, rows);
+	fill_all(model, rows);
 	free(rows);
 	return find_further(model);
 }

@@ -5,7 +5,7 @@
 
 #include "report.h"
 
-/* The rows are sorted, and it is known which are to be named: fills in their keepers, but for the
+/* The rows and groups are sorted, and it is known which are to be named: fills in their keepers, but for the
  * variables, and which further rows are to be named.  0 or -ENOMEM. */
 int chains_collect(struct model *model);
 

@@ -2,7 +2,7 @@
 /*
  * JSON, the stable interface; the man page lists the fields.  The document may have hundreds
  * of thousands of frames, so only one site at a time exists as a tree: the outermost braces
- * and the sites' brackets are written by hand, all else by jansson.
+ * and the lists' brackets are written by hand, all else by jansson.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -333,6 +333,42 @@ static json_t *keeper(const struct run_facts *facts, const struct model_keeper *
 			 "blocks", whole(keeper->nr_blocks), "chain", chain(keeper));
 }
 
+/* Two digits a byte. */
+static json_t *digits(const unsigned char *bytes, unsigned nr)
+{
+	char text[2 * GROUP_PREVIEW + 1] = "";
+
+	for (unsigned i = 0; i < nr; i++)
+		sprintf(text + 2 * i, "%02x", bytes[i]);
+	return json_string(text);
+}
+
+static json_t *type(const struct run_facts *facts, const struct model_group *group)
+{
+	const struct run_module *module = place_module(facts, group->table);
+
+	if (!group->table)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "at", whole(group->type_at),
+			 "address", hex(code_pc(group->table)),
+			 "module", text(module ? module->path : NULL),
+			 "offset", module ? hex(place_offset(module, group->table)) : json_null(),
+			 "variable", variable(&group->type));
+}
+
+static json_t *group(const struct model *model, const struct model_group *group)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "kind", site_kind_key(group->kind), "content", content_key(group->content),
+			 "type", type(model->facts, group), "size", whole(group->size),
+			 "bytes", whole(group->bytes), "blocks", whole(group->blocks),
+			 "indirect_bytes", whole(group->indirect.bytes),
+			 "indirect_blocks", whole(group->indirect.blocks),
+			 "example", hex(group->example),
+			 "begins_with", digits(group->preview, group->preview_bytes),
+			 "keeper", keeper(model->facts, &group->keeper));
+}
+
 static json_t *site(const struct model *model, const struct model_site *site)
 {
 	return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
@@ -504,20 +540,30 @@ static void put_member(struct writer *writer, const char *key, json_t *value)
 	put_value(writer, value);
 }
 
-static void put_sites(struct writer *writer, const struct model *model)
+static json_t *site_at(const struct model *model, size_t i)
 {
-	put_key(writer, "sites", false);
+	return site_samples(site(model, &model->sites[i]), model, &model->sites[i]);
+}
+
+static json_t *group_at(const struct model *model, size_t i)
+{
+	return group(model, &model->groups[i]);
+}
+
+static void put_list(struct writer *writer, const struct model *model, const char *key, size_t nr,
+		     json_t *(*item_at)(const struct model *model, size_t i))
+{
+	put_key(writer, key, false);
 	putc('[', writer->out);
 	writer->indent++;
-	for (size_t i = 0; i < model->nr_sites && !writer->failed; i++) {
+	for (size_t i = 0; i < nr && !writer->failed; i++) {
 		if (i)
 			putc(',', writer->out);
 		put_break(writer);
-		put_value(writer, site_samples(site(model, &model->sites[i]), model,
-					       &model->sites[i]));
+		put_value(writer, item_at(model, i));
 	}
 	writer->indent--;
-	if (model->nr_sites)
+	if (nr)
 		put_break(writer);
 	putc(']', writer->out);
 }
@@ -537,7 +583,8 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	put_member(&writer, "leak_summary", leak_summary(model));
 	put_member(&writer, "scan", scan(&model->facts->scan));
 	put_member(&writer, "modules", modules(model));
-	put_sites(&writer, model);
+	put_list(&writer, model, "sites", model->nr_sites, site_at);
+	put_list(&writer, model, "before_attach", model->nr_groups, group_at);
 	put_member(&writer, "errors", wrongs(model));
 	put_member(&writer, "error_summary", error_summary(model, style->error_kinds));
 	writer.indent = 0;

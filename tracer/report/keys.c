@@ -30,6 +30,14 @@ static const char *const site_kinds[] = {
 	[SITE_UNFREED] = "unfreed",
 };
 
+static const char *const contents[] = {
+	[CONTENT_OTHER] = "other",
+	[CONTENT_ZEROS] = "zeros",
+	[CONTENT_TEXT] = "text",
+	[CONTENT_POINTERS] = "pointers",
+	[CONTENT_OBJECT] = "object",
+};
+
 static const char *const root_kinds[] = {
 	[ROOT_MODULE] = "global",
 	[ROOT_STACK] = "stack",
@@ -126,5 +134,20 @@ bool root_kind_find(const char *key, enum root_kind *out)
 	if (!find(root_kinds, NR(root_kinds), key, &i))
 		return false;
 	*out = (enum root_kind)i;
+	return true;
+}
+
+const char *content_key(enum content_kind content)
+{
+	return contents[content];
+}
+
+bool content_find(const char *key, enum content_kind *out)
+{
+	size_t i;
+
+	if (!find(contents, NR(contents), key, &i))
+		return false;
+	*out = (enum content_kind)i;
 	return true;
 }

@@ -17,6 +17,9 @@ bool gap_reason_find(const char *key, enum run_gap_reason *out);
 const char *site_kind_key(enum site_kind kind);
 bool site_kind_find(const char *key, enum site_kind *out);
 
+const char *content_key(enum content_kind content);
+bool content_find(const char *key, enum content_kind *out);
+
 const char *root_kind_key(enum root_kind kind);
 bool root_kind_find(const char *key, enum root_kind *out);
 

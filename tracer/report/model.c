@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../base/operators.h"
+#include "before.h"
 #include "chains.h"
 #include "estimates.h"
 #include "names.h"
@@ -153,7 +154,9 @@ static int build(struct model *model, const struct report_style *style)
 	rows_sort(model);
 	model->nr_named = rows_needed(model, style->kinds, style->top);
 	model->verdict = judge(model);
-	error = chains_collect(model);
+	error = before_collect(model, style);
+	if (!error)
+		error = chains_collect(model);
 	if (!error)
 		error = names_resolve(model);
 	if (!error)
@@ -196,6 +199,7 @@ void model_release(struct model *model)
 	for (size_t i = 0; i < model->tables.nr; i++)
 		symbol_table_release(model->tables.items[i]);
 	free(model->sites);
+	free(model->groups);
 	free(model->further);
 	free(model->steps);
 	free(model->tables.items);

@@ -20,6 +20,21 @@ uint64_t place_offset(const struct run_module *module, code_t code)
 	return code_pc(code) - module->bias;
 }
 
+code_t place_of_data(const struct run_facts *facts, const char *path, taddr_t address)
+{
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < facts->nr_modules; i++) {
+		const struct run_module *module = &facts->modules[i];
+
+		if (module->start > address || strcmp(module->path, path))
+			continue;
+		if (!found || module->start >= facts->modules[found - 1].start)
+			found = i + 1;
+	}
+	return code_make(found, address);
+}
+
 bool place_lacks_debug_info(const struct model *model, const struct run_module *module)
 {
 	if (!module->known || !model->symbolizer)

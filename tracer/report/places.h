@@ -11,6 +11,10 @@ const struct run_module *place_module(const struct run_facts *facts, code_t code
 /* The return address as the module's file has it. */
 uint64_t place_offset(const struct run_module *module, code_t code);
 
+/* An address of data in a file that is mapped, as a code_t; of several of one path, of that whose
+ * code is the nearest below, since its data lies behind it.  In no module: as module 0. */
+code_t place_of_data(const struct run_facts *facts, const char *path, taddr_t address);
+
 /* Names were asked of it, and there is no DWARF for it. */
 bool place_lacks_debug_info(const struct model *model, const struct run_module *module);
 

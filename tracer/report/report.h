@@ -120,6 +120,23 @@ struct model_site {
 	struct model_keeper keeper;	/* SITE_REACHABLE, SITE_POSSIBLE */
 };
 
+/* Blocks of one kind, size and content that nobody saw allocated. */
+struct model_group {
+	enum site_kind kind;
+	enum content_kind content;	/* see scan/content.h */
+	unsigned type_at;		/* CONTENT_OBJECT: offset of the word that leads to its type */
+	code_t table;			/* where that is */
+	struct symbol_frame type;	/* what it is; its function is NULL: not known */
+	uint64_t size;			/* of each, as what fits; 0: they are of several */
+	uint64_t bytes, blocks;
+	struct model_sum indirect;	/* SITE_DEFINITE, likewise */
+	taddr_t example;		/* one of them, and what it begins with */
+	unsigned char preview[GROUP_PREVIEW];
+	unsigned preview_bytes;
+	uint32_t site;			/* the scan's number of it; not of a report that was read */
+	struct model_keeper keeper;	/* SITE_REACHABLE, SITE_POSSIBLE */
+};
+
 /* Equal wrong frees. */
 struct model_wrong {
 	const struct wrong_free *found;	/* the first of them, and their number */
@@ -152,6 +169,11 @@ struct model {
 	size_t *further;		/* those of others that have, since they keep the first ones */
 	size_t nr_further;
 	struct model_step *steps;	/* all of them; of a report that was read: NULL */
+	/* Those from before the attach: lost, possibly lost or reachable, indirectly lost; among them
+	 * by bytes with indirect ones, falling. */
+	struct model_group *groups;
+	size_t nr_groups;
+	size_t nr_groups_named;		/* the first ones, whose types and keepers were looked up */
 	size_t nr_growing;
 	uint64_t growing_bytes, growing_blocks, growing_samples;
 	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */

@@ -43,7 +43,8 @@ static void count_indirect(struct model *model, struct split *splits, const stru
 {
 	uint32_t site = model->scan->sites[block->leader];
 
-	count(site == SCAN_NO_SITE ? &model->indirect_of_before : &splits[site].indirect, bytes);
+	count(scan_was_seen(model->scan, site) ? &splits[site].indirect : &model->indirect_of_before,
+	      bytes);
 }
 
 static void split_seen(struct model *model, struct split *splits)
@@ -69,7 +70,7 @@ static void split_before(struct model *model, struct split *splits)
 	for (uint32_t i = 0; scan && i < scan->blocks.nr; i++) {
 		const struct scan_block *block = &scan->blocks.items[i];
 
-		if (scan->sites[i] != SCAN_NO_SITE || block->opaque)
+		if (scan_was_seen(scan, scan->sites[i]) || block->opaque)
 			continue;
 		count(&model->before[block->kind], block->size);
 		if (block->kind == REACH_INDIRECT)

@@ -135,17 +135,18 @@ static void read_variable(struct reader *reader, const json_t *variable, struct 
 	out->line = (uint32_t)reader_whole(reader, variable, "line", UINT32_MAX);
 }
 
-static code_t read_place(struct reader *reader, const json_t *keeper)
+/* key: of the address in it. */
+static code_t read_place(struct reader *reader, const json_t *object, const char *key)
 {
-	const char *path = reader_string_or_null(reader, keeper, "module");
-	uint64_t address = read_address_or_null(reader, keeper, "pointer");
-	uint64_t offset = path ? reader_address(reader, keeper, "offset") : address;
+	const char *path = reader_string_or_null(reader, object, "module");
+	uint64_t address = read_address_or_null(reader, object, key);
+	uint64_t offset = path ? reader_address(reader, object, "offset") : address;
 	uint32_t module = find_module(&reader->saved->facts, path, address - offset, 0);
 
 	if (path && !module)
-		reader_fail(reader, "module", "no such module at pointer - offset");
+		reader_fail(reader, "module", "no such module at address - offset");
 	if (address >> CODE_ADDRESS_BITS)
-		reader_fail(reader, "pointer", "nothing lies there");
+		reader_fail(reader, key, "nothing lies there");
 	return code_make(module, address);
 }
 
@@ -162,7 +163,7 @@ static void read_keeper(struct reader *reader, const json_t *site, const char *p
 		reader_fail(reader, "root", "there is no such one");
 	if (!json_is_null(json_object_get(keeper, "tid")))
 		out->tid = (pid_t)reader_whole(reader, keeper, "tid", INT32_MAX);
-	out->place = read_place(reader, keeper);
+	out->place = read_place(reader, keeper, "pointer");
 	out->path = reader_string(reader, keeper, "mapping");
 	read_variable(reader, json_object_get(keeper, "variable"), &out->variable);
 	out->nr_blocks = reader_number(reader, keeper, "blocks");
@@ -234,6 +235,74 @@ static void read_sites(struct reader *reader)
 		read_site(reader, json_array_get(list, i), i, &model->sites[i]);
 	}
 	check_sums(reader);
+}
+
+static unsigned read_digits(struct reader *reader, const json_t *group, unsigned char *bytes)
+{
+	const char *text = reader_string(reader, group, "begins_with");
+	size_t nr = strlen(text);
+
+	if (nr % 2 || nr > 2 * GROUP_PREVIEW || strspn(text, "0123456789abcdef") != nr) {
+		reader_fail(reader, "begins_with", "two digits a byte are needed, and not many");
+		return 0;
+	}
+	for (size_t i = 0; i < nr / 2; i++)
+		bytes[i] = (unsigned char)strtoul((char[]){ text[2 * i], text[2 * i + 1], 0 },
+						  NULL, 16);
+	return (unsigned)nr / 2;
+}
+
+/* In `place`, which no conversion is in. */
+static void read_type(struct reader *reader, const json_t *group, const char *place,
+		      struct model_group *out)
+{
+	const json_t *type = json_object_get(group, "type");
+
+	if (json_is_null(type))
+		return;
+	reader_go_to(reader, "%stype.", place);
+	out->type_at = (unsigned)reader_whole(reader, type, "at", 4096);
+	out->table = read_place(reader, type, "address");
+	read_variable(reader, json_object_get(type, "variable"), &out->type);
+}
+
+static void read_group(struct reader *reader, const json_t *group, size_t i,
+		       struct model_group *out)
+{
+	char place[READER_PLACE_BYTES];
+
+	snprintf(place, sizeof(place), "before_attach[%zu].", i);
+	reader_go_to(reader, "%s", place);
+	if (!site_kind_find(reader_string(reader, group, "kind"), &out->kind))
+		reader_fail(reader, "kind", "there is no such one");
+	if (!content_find(reader_string(reader, group, "content"), &out->content))
+		reader_fail(reader, "content", "there is no such one");
+	out->size = reader_number(reader, group, "size");
+	out->bytes = reader_number(reader, group, "bytes");
+	out->blocks = reader_number(reader, group, "blocks");
+	out->indirect.bytes = reader_number(reader, group, "indirect_bytes");
+	out->indirect.blocks = reader_number(reader, group, "indirect_blocks");
+	out->example = reader_address(reader, group, "example");
+	out->preview_bytes = read_digits(reader, group, out->preview);
+	read_keeper(reader, group, place, &out->keeper);
+	read_type(reader, group, place, out);
+}
+
+static void read_groups(struct reader *reader)
+{
+	const json_t *list = reader_array(reader, reader->saved->root, "before_attach");
+	struct model *model = &reader->saved->model;
+	size_t nr = json_array_size(list);
+
+	if (reader->error)
+		return;
+	model->groups = calloc(nr + 1, sizeof(*model->groups));
+	if (!model->groups)
+		reader->error = -ENOMEM;
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		model->nr_groups = model->nr_groups_named = i + 1;
+		read_group(reader, json_array_get(list, i), i, &model->groups[i]);
+	}
 }
 
 /* null: it is not known. */
@@ -358,6 +427,8 @@ void reader_places(struct reader *reader)
 {
 	reader->place[0] = '\0';
 	read_sites(reader);
+	reader->place[0] = '\0';
+	read_groups(reader);
 	reader->place[0] = '\0';
 	read_wrongs(reader);
 }

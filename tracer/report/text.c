@@ -72,6 +72,7 @@ int text_print(const struct model *model, const struct report_style *style, FILE
 	text_leaks(&text);
 	for (size_t i = 0; i < text_shown(&text); i++)
 		text_site(&text, i);
+	text_before(&text);
 	text_notes(&text);
 	free(text.rows);
 	return ferror(out) ? -EIO : 0;

@@ -63,6 +63,8 @@ void text_site(const struct text *text, size_t i);	/* of rows */
 void text_call(const struct text *text, const struct model_call *call, uint64_t bytes);
 /* What keeps a row's blocks; nothing where that is not known. */
 void text_keeper(const struct text *text, const struct model_keeper *keeper);
+void text_root(const struct text *text, const struct model_keeper *keeper);	/* its first words */
+void text_before(const struct text *text);	/* blocks that nobody saw allocated */
 void text_wrongs(const struct text *text);	/* wrong frees */
 void text_errors(const struct text *text);	/* their number, and that of leaks */
 void text_notes(const struct text *text);	/* what is not shown, and why; what to do next */

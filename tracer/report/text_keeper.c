@@ -63,7 +63,7 @@ static void put_memory(const struct text *text, const struct model_keeper *keepe
 		fprintf(text->out, " (%s)", inert(name, sizeof(name), place_base(keeper->path)));
 }
 
-static void put_root(const struct text *text, const struct model_keeper *keeper)
+void text_root(const struct text *text, const struct model_keeper *keeper)
 {
 	switch (keeper->kind) {
 	case ROOT_MODULE:
@@ -163,7 +163,7 @@ void text_keeper(const struct text *text, const struct model_keeper *keeper)
 	if (!keeper->nr_blocks)
 		return;
 	fputs("      kept by  ", text->out);
-	put_root(text, keeper);
+	text_root(text, keeper);
 	putc('\n', text->out);
 	if (keeper->nr_blocks > 1)
 		put_steps(text, keeper);

@@ -168,7 +168,7 @@ static void put_pace(const struct text *text, uint64_t bytes)
 	const struct run_facts *facts = text->model->facts;
 	double days = (double)facts->duration_ns / 86400e9;
 
-	if (facts->duration_ns >= TEXT_RATE_NS && facts->end == RUN_DETACHED)
+	if (bytes && facts->duration_ns >= TEXT_RATE_NS && facts->end == RUN_DETACHED)
 		fprintf(text->out, " At this pace: %s a day.",
 			units_size((uint64_t)((double)bytes / days)).text);
 }

@@ -8,64 +8,88 @@
 #include "../base/array.h"
 #include "places.h"
 
+/* A place of data, and where the variable is to be told. */
+struct wanted {
+	code_t place;
+	struct symbol_frame *variable;
+};
+
 struct question {
-	struct model_keeper **items;
-	size_t nr;
+	struct wanted *items;
+	size_t nr, room;
 	uint64_t *vaddrs;
 	struct symbol_frames *answers;
 };
 
-static bool is_missing(const struct model_keeper *keeper)
+static int add(struct question *question, code_t place, struct symbol_frame *variable)
 {
-	return keeper->nr_blocks && code_module(keeper->place) && !keeper->variable.function;
-}
-
-bool variables_are_missing(const struct model *model, uint32_t module)
-{
-	for (size_t i = 0; i < model->nr_named; i++) {
-		const struct model_keeper *keeper = &model->sites[i].keeper;
-
-		if (is_missing(keeper) && code_module(keeper->place) == module)
-			return true;
-	}
-	return false;
+	if (!code_module(place) || variable->function)
+		return 0;
+	if (ARRAY_GROW(question))
+		return -ENOMEM;
+	question->items[question->nr++] = (struct wanted){ place, variable };
+	return 0;
 }
 
 static int compare(const void *a, const void *b)
 {
-	code_t left = (*(struct model_keeper *const *)a)->place;
-	code_t right = (*(struct model_keeper *const *)b)->place;
+	code_t left = ((const struct wanted *)a)->place, right = ((const struct wanted *)b)->place;
 
 	return left < right ? -1 : left > right;
 }
 
-static void gather(struct question *question, struct model *model)
+static int gather(struct question *question, const struct model *model)
 {
-	for (size_t i = 0; i < model->nr_named; i++)
-		if (is_missing(&model->sites[i].keeper))
-			question->items[question->nr++] = &model->sites[i].keeper;
+	int error = 0;
+
+	for (size_t i = 0; i < model->nr_named && !error; i++) {
+		struct model_keeper *keeper = &model->sites[i].keeper;
+
+		error = add(question, keeper->place, &keeper->variable);
+	}
+	for (size_t i = 0; i < model->nr_groups_named && !error; i++) {
+		struct model_group *group = &model->groups[i];
+
+		error = add(question, group->keeper.place, &group->keeper.variable);
+		if (!error)
+			error = add(question, group->table, &group->type);
+	}
 	if (question->nr)
 		qsort(question->items, question->nr, sizeof(*question->items), compare);
+	return error;
+}
+
+bool variables_are_missing(const struct model *model, uint32_t module)
+{
+	struct question question = { 0 };
+	bool found = false;
+
+	if (gather(&question, model))
+		found = true;	/* to be on the safe side */
+	for (size_t i = 0; i < question.nr; i++)
+		found |= code_module(question.items[i].place) == module;
+	free(question.items);
+	return found;
 }
 
 static void take(const struct question *question, size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++)
 		if (question->answers[i].nr)
-			question->items[i]->variable = question->answers[i].frames[0];
+			*question->items[i].variable = question->answers[i].frames[0];
 }
 
 /* Those from first up to end, all of one module. */
 static int ask_module(struct question *question, size_t first, size_t end, struct model *model)
 {
-	const struct run_module *module = place_module(model->facts, question->items[first]->place);
+	const struct run_module *module = place_module(model->facts, question->items[first].place);
 
 	if (!module || !module->known)
 		return 0;
 	if (ARRAY_GROW(&model->tables))
 		return -ENOMEM;
 	for (size_t i = first; i < end; i++)
-		question->vaddrs[i] = place_offset(module, question->items[i]->place);
+		question->vaddrs[i] = place_offset(module, question->items[i].place);
 	if (symbolizer_variables(model->symbolizer, module->symbolizer_id,
 				 question->vaddrs + first, end - first, question->answers + first,
 				 &model->tables.items[model->tables.nr])) {
@@ -82,11 +106,15 @@ static int ask(struct question *question, struct model *model)
 	size_t end;
 	int error = 0;
 
+	question->vaddrs = calloc(question->nr + 1, sizeof(*question->vaddrs));
+	question->answers = calloc(question->nr + 1, sizeof(*question->answers));
+	if (!question->vaddrs || !question->answers)
+		return -ENOMEM;
 	for (size_t first = 0; first < question->nr && !error; first = end) {
-		uint32_t module = code_module(question->items[first]->place);
+		uint32_t module = code_module(question->items[first].place);
 
 		for (end = first + 1; end < question->nr; end++)
-			if (code_module(question->items[end]->place) != module)
+			if (code_module(question->items[end].place) != module)
 				break;
 		error = ask_module(question, first, end, model);
 	}
@@ -95,17 +123,11 @@ static int ask(struct question *question, struct model *model)
 
 int variables_resolve(struct model *model)
 {
-	struct question question = {
-		.items = calloc(model->nr_named + 1, sizeof(*question.items)),
-		.vaddrs = calloc(model->nr_named + 1, sizeof(*question.vaddrs)),
-		.answers = calloc(model->nr_named + 1, sizeof(*question.answers)),
-	};
-	int error = question.items && question.vaddrs && question.answers ? 0 : -ENOMEM;
+	struct question question = { 0 };
+	int error = model->symbolizer ? gather(&question, model) : 0;
 
-	if (!error && model->symbolizer) {
-		gather(&question, model);
+	if (!error && question.nr)
 		error = ask(&question, model);
-	}
 	free(question.items);
 	free(question.vaddrs);
 	free(question.answers);

@@ -50,16 +50,10 @@ static bool is_main_stack(const struct mapping *mapping)
 	return !strcmp(mapping->path, "[stack]");
 }
 
-/* NULL: there is a gap. */
-static const struct mapping *mapping_before(const struct maps *maps, const struct mapping *mapping)
-{
-	return mapping > maps->items && mapping[-1].end == mapping->start ? mapping - 1 : NULL;
-}
-
 /* Behind memory that nobody may touch. */
 static bool is_guarded(const struct maps *maps, const struct mapping *mapping)
 {
-	const struct mapping *before = mapping_before(maps, mapping);
+	const struct mapping *before = maps_before(maps, mapping);
 
 	return before && !before->readable && !before->writable && !mapping->inode;
 }
@@ -159,27 +153,18 @@ static int add_range(const struct roots_input *input, struct roots *roots, taddr
 }
 
 /* The kernel maps .bss without a file, right behind the data. */
-static bool is_of_module(const struct maps *maps, const struct mapping *mapping)
-{
-	const struct mapping *before = mapping_before(maps, mapping);
-
-	if (mapping->inode)
-		return !mapping->shared;
-	return !*mapping->path && before && before->inode && !before->shared;
-}
-
 static enum root_kind kind_of(const struct roots_input *input, const struct mapping *mapping)
 {
 	if (thread_in(input, mapping))
 		return ROOT_STACK;
-	return is_of_module(input->maps, mapping) ? ROOT_MODULE : ROOT_OTHER;
+	return maps_is_of_file(input->maps, mapping) ? ROOT_MODULE : ROOT_OTHER;
 }
 
 /* glibc's loader keeps its index of modules by a pointer that it has aligned itself, behind the start
  * of the block (elf/dl-find_object.c, from 2.35 on). */
 static bool is_of_loader(const struct maps *maps, const struct mapping *mapping)
 {
-	const struct mapping *file = mapping->inode ? mapping : mapping_before(maps, mapping);
+	const struct mapping *file = mapping->inode ? mapping : maps_before(maps, mapping);
 	const char *slash = file ? strrchr(file->path, '/') : NULL;
 
 	return slash && (!strncmp(slash, "/ld-linux", 9) || !strncmp(slash, "/ld-2.", 6));

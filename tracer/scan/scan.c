@@ -150,11 +150,18 @@ static void forget_chunks(struct arenas *arenas)
 
 static int reach_and_explain(struct scan *scan)
 {
-	int error = keepers_init(&scan->keepers, &scan->blocks, scan->sites, SCAN_NO_SITE);
+	const struct capture *capture = &scan->snapshot->capture;
+	int error = groups_init(&scan->groups, &capture->space, &capture->maps, &scan->blocks,
+				scan->sites, SCAN_NO_SITE);
 
 	if (!error)
+		error = keepers_init(&scan->keepers, &scan->blocks, scan->sites, SCAN_NO_SITE);
+	if (!error)
 		error = reach_run(&scan->reach);
-	return error ? error : keepers_find(&scan->keepers, &scan->reach, &scan->roots);
+	if (error)
+		return error;
+	groups_add_up(&scan->groups, &capture->space, &scan->blocks, scan->sites);
+	return keepers_find(&scan->keepers, &scan->reach, &scan->roots);
 }
 
 static int judge(struct scan *scan, const struct ledger *ledger, unsigned heuristics)
@@ -206,6 +213,7 @@ void scan_release(struct scan *scan)
 	arenas_release(&scan->arenas);
 	roots_release(&scan->roots);
 	keepers_release(&scan->keepers);
+	groups_release(&scan->groups);
 	free(scan->threads);
 	free(scan->sites);
 	*scan = (struct scan){ 0 };

@@ -18,13 +18,14 @@
 
 #include "../heap/ledger.h"
 #include "arenas.h"
+#include "groups.h"
 #include "inside.h"
 #include "keepers.h"
 #include "reach.h"
 #include "roots.h"
 #include "snapshot.h"
 
-/* Of a block that was not seen allocated. */
+/* Of the allocator's own blocks. */
 #define SCAN_NO_SITE UINT32_MAX
 
 struct scan {
@@ -35,7 +36,8 @@ struct scan {
 	struct roots_thread *threads;
 	struct blocks blocks;
 	size_t blocks_room;
-	uint32_t *sites;		/* of each block: the ledger's, or SCAN_NO_SITE */
+	uint32_t *sites;		/* of each block: the ledger's, a group's, or SCAN_NO_SITE */
+	struct groups groups;		/* of blocks that were not seen allocated */
 	struct reach reach;
 	struct keepers keepers;
 	/* Of the ledger: they lie within others, or where the heap has none, as where a free was
@@ -49,6 +51,12 @@ struct scan {
 int scan_run(struct scan *scan, const struct snapshot *snapshot, const struct ledger *ledger,
 	     unsigned heuristics);
 void scan_release(struct scan *scan);
+
+/* Whether blocks of it were seen allocated. */
+static inline bool scan_was_seen(const struct scan *scan, uint32_t site)
+{
+	return site < scan->groups.first_site;
+}
 
 /* What is known of a block of the ledger; NULL: nothing. */
 const struct scan_block *scan_find(const struct scan *scan, taddr_t address);

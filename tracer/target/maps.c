@@ -114,6 +114,20 @@ const struct mapping *maps_find(const struct maps *maps, taddr_t address)
 	return NULL;
 }
 
+const struct mapping *maps_before(const struct maps *maps, const struct mapping *mapping)
+{
+	return mapping > maps->items && mapping[-1].end == mapping->start ? mapping - 1 : NULL;
+}
+
+bool maps_is_of_file(const struct maps *maps, const struct mapping *mapping)
+{
+	const struct mapping *before = maps_before(maps, mapping);
+
+	if (mapping->inode)
+		return !mapping->shared;
+	return !*mapping->path && before && before->inode && !before->shared;
+}
+
 void maps_release(struct maps *maps)
 {
 	for (size_t i = 0; i < maps->nr; i++)

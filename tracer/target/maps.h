@@ -27,6 +27,10 @@ int maps_read(struct maps *maps, pid_t tid);
 int maps_of(struct maps *maps, const struct memory *memory);
 /* The mapping that an address lies in; NULL: none.  By halves: maps are sorted. */
 const struct mapping *maps_find(const struct maps *maps, taddr_t address);
+/* The one that ends where it begins; NULL: there is a gap. */
+const struct mapping *maps_before(const struct maps *maps, const struct mapping *mapping);
+/* Data of a file that is mapped privately, or the memory right behind it (.bss). */
+bool maps_is_of_file(const struct maps *maps, const struct mapping *mapping);
 void maps_release(struct maps *maps);
 
 #endif

@@ -142,6 +142,41 @@ def test_keepers_of_long_lists():
                      r"           ->  0x[0-9a-f]+ +32 bytes of \d\n", report.stderr), report.stderr
 
 
+def test_what_older_blocks_are():
+    target = Target(build("older.cc"))
+    target.expect("ready")
+    with unharmed(target.pid):
+        report = attach(target.pid).stop()
+    target.finish()
+    groups = {(group["kind"], group["content"], group["size"]): group for group in report.json["before_attach"]}
+    lost, kept = groups["definite", "object", 72], groups["reachable", "object", 72]
+    equal((lost["blocks"], lost["bytes"], kept["blocks"]), (300, 21600, 300), "circles")
+    for group in lost, kept:
+        equal((group["type"]["at"], group["type"]["variable"]["name"], group["type"]["variable"]["offset"]),
+              (0, "vtable for Circle", 16), "their class")
+    equal((lost["keeper"], kept["keeper"]["variable"]["name"], kept["keeper"]["blocks"]),
+          (None, "shop::shapes", 2), "what keeps them")
+    text = groups["definite", "text", 104]
+    equal((text["blocks"], bytes.fromhex(text["begins_with"])[:29]), (300, b"this text is lost, is it not?"),
+          "texts")
+    device = groups["reachable", "object", 216]
+    equal((device["type"]["variable"]["name"], os.path.basename(device["type"]["variable"]["file"]),
+           device["type"]["variable"]["line"], device["keeper"]["variable"]["name"]),
+          ("disk_operations", "older.cc", line_of("older.cc", "disk_operations = {"), "shop::disk"), "a device")
+    sums = {}
+    for group in report.json["before_attach"]:
+        blocks, size = sums.get(group["kind"], (0, 0))
+        sums[group["kind"]] = blocks + group["blocks"], size + group["bytes"]
+    before = report.json["leak_summary"]["before_attach"]
+    for kind in before:
+        equal((before[kind]["blocks"], before[kind]["bytes"]), sums.get(kind, (0, 0)), f"sums of {kind}")
+    assert re.search(r"\nFROM BEFORE THE ATTACH: [\d,]+ bytes in [\d,]+ blocks; nobody saw where they were allocated\n"
+                     r" +31,200 bytes in +300 blocks of 104 +LOST +\"this text is lost, is it not\?\"\n"
+                     r" +21,600 bytes in +300 blocks of 72 +LOST +Circle\n", report.stdout), report.stdout
+    assert re.search(r" blocks of 72 +reachable  Circle\n +kept by  shop::shapes(\+0x\w+)? \(older.cc:\d+\) in older\n",
+                     report.stdout), report.stdout
+
+
 def test_what_the_loader_keeps():
     """Its index of modules, by a pointer to the inside; python3 loads some."""
     report = launch("python3", "-c", "import _ctypes, _json, _ssl", options=["--show-leak-kinds=all"])
