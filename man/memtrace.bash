@@ -71,7 +71,7 @@ _memtrace_options()
 {
 	_memtrace_words '--pid --duration --output --format --log --log-file --follow-forks --top
 		--stack-depth --keep-stacktraces --config --engine --sample --overhead --alloc --free
-		--leak-check --show-leak-kinds --leak-check-heuristics
+		--scan --leak-check --show-leak-kinds --leak-check-heuristics
 		--error-exitcode --errors-for-leak-kinds
 		--unwinder --debug-dir --resolve --stats --quiet --verbose --help --version
 		-p -d -o -l -f -n -k -c -q -v -h -V' "$1"

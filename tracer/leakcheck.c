@@ -30,6 +30,7 @@ void leakcheck_init(struct leakcheck *check, const struct options *options,
 	*check = (struct leakcheck){ .options = options, .facts = facts };
 	facts->why_not = "it ended before its memory could be looked at";
 	facts->is_wanted = options->leak_check != LEAK_CHECK_NO;
+	facts->is_all = options->scan;
 	/* Of blocks that no sample was drawn of, nothing is known. */
 	if (options->sample_bytes)
 		facts->why_not = "with --sample it is not done";

@@ -33,6 +33,7 @@ const struct option option_table[] = {
 	{ "top", required_argument, NULL, 'n' },
 	{ "stack-depth", required_argument, NULL, 'k' },
 	{ "keep-stacktraces", required_argument, NULL, OPTION_KEEP_STACKTRACES },
+	{ "scan", no_argument, NULL, OPTION_SCAN },
 	{ "leak-check", required_argument, NULL, OPTION_LEAK_CHECK },
 	{ "show-leak-kinds", required_argument, NULL, OPTION_SHOW_LEAK_KINDS },
 	{ "leak-check-heuristics", required_argument, NULL, OPTION_LEAK_CHECK_HEURISTICS },
@@ -377,6 +378,7 @@ const char *option_set_flag(struct options *options, int option, bool on)
 	case 'l': options->log = on; return NULL;
 	case 'f': options->follow_forks = on; return NULL;
 	case OPTION_STATS: options->stats = on; return NULL;
+	case OPTION_SCAN: options->scan = on; return NULL;
 	case 'q': options->level = on ? MESSAGE_QUIET : MESSAGE_NORMAL; return NULL;
 	case 'v': options->level = on ? MESSAGE_VERBOSE : MESSAGE_NORMAL; return NULL;
 	default: return OPTION_UNKNOWN;

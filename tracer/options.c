@@ -20,6 +20,7 @@
 static const char help[] =
 	"Usage: memtrace [OPTION...] -p PID [-p PID...]\n"
 	"       memtrace [OPTION...] [--] COMMAND [ARG...]\n"
+	"       memtrace [OPTION...] --scan -p PID [-p PID...]\n"
 	"       memtrace [OPTION...] --resolve FILE\n"
 	"Finds memory leaks in a running process, or in a command, from outside: no rebuild, no\n"
 	"restart, no preloaded library.\n"
@@ -46,6 +47,8 @@ static const char help[] =
 	"      --keep-stacktraces KIND\n"
 	"                            alloc (default) or alloc-and-free: frees keep their whole stacks,\n"
 	"                            too, so that a wrong one is told with them\n"
+	"      --scan                trace nothing: take one look at the heap, and leave: what is lost,\n"
+	"                            what blocks there are, and what keeps them\n"
 	"      --leak-check WHEN     full (default), summary, or no: whether the process's memory is\n"
 	"                            looked at, at its end or when it is let go, for pointers to the\n"
 	"                            blocks that are left\n"
@@ -136,8 +139,26 @@ static bool check_resolve(const struct options *options)
 	return true;
 }
 
+/* What makes no sense without a trace. */
+static bool check_scan(const struct options *options)
+{
+	const char *other = options->command ? options->command[0] :
+			    options->resolve ? "--resolve" :
+			    options->duration_ns ? "--duration" :
+			    options->sample_bytes ? "--sample" :
+			    options_want_log(options) ? "a log of all calls" :
+			    options->leak_check == LEAK_CHECK_NO ? "--leak-check=no" : NULL;
+
+	if (other)
+		message_error("--scan takes one look at running processes (-p): it does not go"
+			      " together with %s", other);
+	return !other;
+}
+
 static bool check_together(struct options *options)
 {
+	if (options->scan && !check_scan(options))
+		return false;
 	if (options->resolve && !check_resolve(options))
 		return false;
 	if (!options->resolve && !options->command && !options->nr_pids) {

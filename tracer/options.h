@@ -51,6 +51,7 @@ struct options {
 	size_t nr_pids;
 	char *const *command;		/* NULL: attach to pids */
 	uint64_t duration_ns;		/* 0: until it ends or somebody ends it */
+	bool scan;			/* one look at the processes, and nothing is traced */
 	const char *resolve;		/* a report to be finished; NULL: none */
 	const char *output;		/* NULL: standard output or standard error */
 	struct option_format formats[OPTIONS_MAX];

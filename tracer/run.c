@@ -427,7 +427,7 @@ void run_note_memory(struct run *run)
 /* Of what was not watched it is not known which blocks are there. */
 static bool can_be_scanned(const struct run *run)
 {
-	return run->probe && run->watching && run->was_watched;
+	return run->probe && (run->options->scan || (run->watching && run->was_watched));
 }
 
 void run_prepare_scan(struct run *run)
@@ -448,12 +448,27 @@ void run_thread_exits(struct run *run, const struct thread *thread)
 		leakcheck_thread_exits(&run->leakcheck, thread, run->probe);
 }
 
+/* Then nothing else was looked at. */
+static void note_only_scan(struct run *run)
+{
+	struct run_scan *facts = &run->facts.scan;
+
+	if (!facts->done)
+		run->facts.incomplete = facts->why_not;
+	else if (facts->walk_stopped)
+		run->facts.incomplete = "heap walk incomplete";
+	else if (!facts->walked)
+		run->facts.incomplete = "only glibc's heap can be walked, and that is not its allocator";
+}
+
 /* Where events were lost, the ledger has blocks that are not there any more, which only a walk of the
  * heap can tell. */
 const struct scan *run_await_scan(struct run *run)
 {
 	const struct scan *scan = leakcheck_await(&run->leakcheck);
 
+	if (run->options->scan)
+		note_only_scan(run);
 	if (!scan || scan->walked ||
 	    (!run->facts.incomplete && !run->heaps[0].totals.replaced_blocks))
 		return scan;
@@ -584,6 +599,8 @@ static const char *why_incomplete(const struct run *run)
 {
 	if (!run->probe)
 		return "its memory could not be opened";
+	if (run->options->scan)
+		return NULL;
 	if (!run->was_watched && !run->watching)
 		return run->resting_for == GAP_SWITCH ? "it was not watched: memleak = 0"
 						      : "its last program was not watched: --overhead";
@@ -714,8 +731,9 @@ int run_finish(struct run *run)
 
 	run_measure(run);
 	run->over = true;
-	run->facts.duration_ns = run->watching ? since_epoch(run) : run->rested_ns;
-	run->facts.ended_unwatched = !run->watching;
+	run->facts.duration_ns = run->watching || run->options->scan ? since_epoch(run) :
+									run->rested_ns;
+	run->facts.ended_unwatched = !run->watching && !run->options->scan;
 	run->facts.last_gap = (struct run_gap){
 		run->rested_ns, since_epoch(run), run->resting_for,
 	};

@@ -13,7 +13,7 @@
 void switch_init(struct memleak_switch *memleak, const struct options *options)
 {
 	*memleak = (struct memleak_switch){
-		.options = options, .on = options->memleak,
+		.options = options, .on = options->memleak && !options->scan,
 		.text = options->config_text ? strdup(options->config_text) : NULL,
 	};
 }

@@ -131,6 +131,8 @@ static int try_attach(struct trace *trace, pid_t pid)
 		drop_last_run(trace);
 		return error;
 	}
+	if (trace->options->scan)
+		return 0;
 	progress_attached(run);
 	progress_runtimes(run);
 	missing_tell(run, false);
@@ -228,7 +230,7 @@ int trace_start(struct trace *trace)
 	}
 	trace->began_ns = trace->last_progress_ns = clock_ns();
 	trace->placement = placement_start();
-	if (!trace->options->command)
+	if (!trace->options->command && !trace->options->scan)
 		progress_begin(trace);
 	return 0;
 }
@@ -306,7 +308,7 @@ void trace_loop(struct trace *trace)
 {
 	bool going_on = reap_runs(trace);
 
-	while (going_on && !signals_end_requests()) {
+	while (going_on && !trace->options->scan && !signals_end_requests()) {
 		dispatch_next(trace);
 		if (trace->attention)
 			attach_serve(trace);

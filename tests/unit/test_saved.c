@@ -44,9 +44,12 @@ static const char report[] =
 "\"unwatched_bytes_error\":4,\"sampled_blocks\":2,\"sampled_allocs\":3,\"bytes_error\":5,"
 "\"blocks_error\":6,\"allocs_error\":7},"
 "\"memory\":{\"rss_start_bytes\":1,\"rss_end_bytes\":999999999},\"leak_summary\":null,"
-"\"scan\":{\"wanted\":true,\"done\":false,\"why_not\":\"so\",\"pause_ns\":1,"
+"\"scan\":{\"only\":false,\"wanted\":true,\"done\":false,\"why_not\":\"so\",\"pause_ns\":1,"
 "\"duration_ns\":2,\"copied_bytes\":3,\"scanned_bytes\":4,\"threads\":5,\"roots\":6,"
-"\"arenas\":7,\"heap_walked\":false,\"walk_stopped\":\"why\",\"unjudged_blocks\":8},"
+"\"arenas\":7,\"heap_walked\":false,\"walk_stopped\":\"why\",\"unjudged_blocks\":8,"
+"\"heap\":{\"arenas\":[{\"address\":\"0x7000\",\"busy\":true,\"system_bytes\":9,\"used_blocks\":1,"
+"\"used_bytes\":2,\"cached_blocks\":3,\"cached_bytes\":4,\"free_blocks\":5,\"free_bytes\":6,"
+"\"top_bytes\":7}],\"mapped\":{\"bytes\":10,\"blocks\":11}}},"
 "\"modules\":[{\"path\":\"/bin/y\",\"build_id\":\"0a1b\",\"bias\":\"0x0\","
 "\"lacks_debug_info\":true},{\"path\":\"/bin/x\",\"build_id\":\"abcdef\",\"bias\":\"0x1000\","
 "\"lacks_debug_info\":false}],\"sites\":["
@@ -114,6 +117,10 @@ static void it_is_a_report(void **state)
 	assert_int_equal(saved.model.sites[0].keeper.nr_steps, 2);
 	assert_int_equal(saved.model.sites[0].keeper.steps[0].row, MODEL_NO_ROW);
 	assert_int_equal(saved.model.sites[0].keeper.steps[1].slot, 0x108);
+	assert_int_equal(saved.model.nr_arenas, 1);
+	assert_true(saved.model.arenas[0].busy);
+	assert_int_equal(saved.model.arenas[0].system_bytes, 9);
+	assert_int_equal(saved.model.mapped.blocks, 11);
 	assert_int_equal(saved.model.nr_groups, 1);
 	assert_int_equal(saved.model.groups[0].content, CONTENT_OBJECT);
 	assert_int_equal(code_module(saved.model.groups[0].table), 2);
@@ -223,6 +230,8 @@ static void what_is_wrong_is_named(void **state)
 	check_wrong("\"0aff\"", "\"0afX\"", "before_attach[0].begins_with");
 	check_wrong("\"object\"", "\"objects\"", "before_attach[0].content: there is no such");
 	check_wrong("\"offset\":\"0x41\"", "\"offset\":\"0x42\"", "before_attach[0].type.module");
+	check_wrong("\"0x7000\"", "7000", "scan.heap.arenas[0].address: an address");
+	check_wrong("\"used_bytes\":2", "\"used_bytes\":-2", "scan.heap.arenas[0].used_bytes");
 	check_wrong("\"y\"]", "null]", "target.command: strings");
 	check_wrong("\"first_free\":" CALL(""), "\"first_free\":null", "errors[0].first_free: it");
 	check_wrong("\"double-free\"", "\"double\"", "errors[0].kind: double-free");

@@ -462,10 +462,39 @@ static json_t *leak_summary(const struct model *model)
 			 "indirect_of_before", sum(&model->indirect_of_before));
 }
 
-static json_t *scan(const struct run_scan *scan)
+static json_t *arena(const struct arena *arena)
 {
-	return json_pack("{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
-			 "wanted", scan->is_wanted, "done", scan->done,
+	return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			 "address", hex(arena->address), "busy", arena->busy,
+			 "system_bytes", whole(arena->system_bytes),
+			 "used_blocks", whole(arena->used_blocks),
+			 "used_bytes", whole(arena->used_bytes),
+			 "cached_blocks", whole(arena->cached_blocks),
+			 "cached_bytes", whole(arena->cached_bytes),
+			 "free_blocks", whole(arena->free_blocks),
+			 "free_bytes", whole(arena->free_bytes),
+			 "top_bytes", whole(arena->top_bytes));
+}
+
+/* null: it was not walked. */
+static json_t *walked_heap(const struct model *model)
+{
+	json_t *arenas;
+
+	if (!model->facts->scan.walked)
+		return json_null();
+	arenas = json_array();
+	for (size_t i = 0; i < model->nr_arenas; i++)
+		json_array_append_new(arenas, arena(&model->arenas[i]));
+	return json_pack("{s:o, s:o}", "arenas", arenas, "mapped", sum(&model->mapped));
+}
+
+static json_t *scan(const struct model *model)
+{
+	const struct run_scan *scan = &model->facts->scan;
+
+	return json_pack("{s:b, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+			 "only", scan->is_all, "wanted", scan->is_wanted, "done", scan->done,
 			 "why_not", text(scan->done ? NULL : scan->why_not),
 			 "pause_ns", whole(scan->pause_ns), "duration_ns", whole(scan->duration_ns),
 			 "copied_bytes", whole(scan->bytes),
@@ -473,7 +502,8 @@ static json_t *scan(const struct run_scan *scan)
 			 "threads", whole(scan->threads), "roots", whole(scan->roots),
 			 "arenas", whole(scan->arenas), "heap_walked", scan->walked,
 			 "walk_stopped", text(scan->walk_stopped),
-			 "unjudged_blocks", whole(scan->unjudged_blocks));
+			 "unjudged_blocks", whole(scan->unjudged_blocks),
+			 "heap", walked_heap(model));
 }
 
 /* null: nothing may be said. */
@@ -581,7 +611,7 @@ int json_print(const struct model *model, const struct report_style *style, FILE
 	put_member(&writer, "heap", heap_samples(heap(model), model));
 	put_member(&writer, "memory", memory(model->facts));
 	put_member(&writer, "leak_summary", leak_summary(model));
-	put_member(&writer, "scan", scan(&model->facts->scan));
+	put_member(&writer, "scan", scan(model));
 	put_member(&writer, "modules", modules(model));
 	put_list(&writer, model, "sites", model->nr_sites, site_at);
 	put_list(&writer, model, "before_attach", model->nr_groups, group_at);

@@ -124,6 +124,17 @@ int model_settle_names(struct model *model)
 	return find_bare(model);
 }
 
+static void take_arenas(struct model *model)
+{
+	const struct scan *scan = model->scan;
+
+	if (!scan || !scan->walked)
+		return;
+	model->arenas = scan->arenas.arenas.items;
+	model->nr_arenas = scan->arenas.arenas.nr;
+	model->mapped = (struct model_sum){ scan->arenas.mapped_bytes, scan->arenas.mapped_blocks };
+}
+
 static enum verdict judge(const struct model *model)
 {
 	const struct run_facts *facts = model->facts;
@@ -154,6 +165,7 @@ static int build(struct model *model, const struct report_style *style)
 	rows_sort(model);
 	model->nr_named = rows_needed(model, style->kinds, style->top);
 	model->verdict = judge(model);
+	take_arenas(model);
 	error = before_collect(model, style);
 	if (!error)
 		error = chains_collect(model);

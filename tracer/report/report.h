@@ -174,6 +174,9 @@ struct model {
 	struct model_group *groups;
 	size_t nr_groups;
 	size_t nr_groups_named;		/* the first ones, whose types and keepers were looked up */
+	const struct arena *arenas;	/* of glibc, where the heap was walked: the main one first */
+	size_t nr_arenas;
+	struct model_sum mapped;	/* blocks that are mappings of their own */
 	size_t nr_growing;
 	uint64_t growing_bytes, growing_blocks, growing_samples;
 	uint64_t growing_bytes_error, rest_bytes_error;	/* of live bytes, those that do not grow */

@@ -63,6 +63,7 @@ struct run_overhead {
 /* The look at what the process could still come to. */
 struct run_scan {
 	bool is_wanted, done;
+	bool is_all;			/* --scan: nothing was traced */
 	const char *why_not;		/* where it was wanted and is not done */
 	uint64_t pause_ns;		/* for which the process stood for it */
 	uint64_t bytes;			/* copied */

@@ -279,12 +279,45 @@ static void read_leaks(struct reader *reader)
 		read_sum(reader, reader_object(reader, leaks, "indirect_of_before"));
 }
 
+static void read_arena(struct reader *reader, const json_t *arena, struct arena *out)
+{
+	out->address = reader_address(reader, arena, "address");
+	out->busy = reader_truth(reader, arena, "busy");
+	out->system_bytes = reader_number(reader, arena, "system_bytes");
+	out->used_blocks = reader_number(reader, arena, "used_blocks");
+	out->used_bytes = reader_number(reader, arena, "used_bytes");
+	out->cached_blocks = reader_number(reader, arena, "cached_blocks");
+	out->cached_bytes = reader_number(reader, arena, "cached_bytes");
+	out->free_blocks = reader_number(reader, arena, "free_blocks");
+	out->free_bytes = reader_number(reader, arena, "free_bytes");
+	out->top_bytes = reader_number(reader, arena, "top_bytes");
+}
+
+static void read_heap_walked(struct reader *reader, const json_t *heap)
+{
+	const json_t *list = json_is_null(heap) ? NULL : reader_array(reader, heap, "arenas");
+	size_t nr = json_array_size(list);
+	struct arena *arenas = reader_room(reader, nr, sizeof(*arenas));
+
+	if (!list || reader->error)
+		return;
+	for (size_t i = 0; i < nr && !reader->error; i++) {
+		reader_go_to(reader, "scan.heap.arenas[%zu].", i);
+		read_arena(reader, json_array_get(list, i), &arenas[i]);
+	}
+	reader_go_to(reader, "scan.heap.");
+	reader->saved->model.mapped = read_sum(reader, reader_object(reader, heap, "mapped"));
+	reader->saved->model.arenas = arenas;
+	reader->saved->model.nr_arenas = nr;
+}
+
 static void read_scan(struct reader *reader)
 {
 	const json_t *scan = reader_object(reader, reader->saved->root, "scan");
 
 	reader_go_to(reader, "scan.");
 	reader->saved->facts.scan = (struct run_scan){
+		.is_all = reader_truth(reader, scan, "only"),
 		.is_wanted = reader_truth(reader, scan, "wanted"),
 		.done = reader_truth(reader, scan, "done"),
 		.why_not = reader_string_or_null(reader, scan, "why_not"),
@@ -302,6 +335,7 @@ static void read_scan(struct reader *reader)
 	if (reader->saved->facts.scan.is_wanted && !reader->saved->facts.scan.done &&
 	    !reader->saved->facts.scan.why_not)
 		reader_fail(reader, "why_not", "a reason is needed where it is not done");
+	read_heap_walked(reader, json_object_get(scan, "heap"));
 }
 
 /* --- modules --- */

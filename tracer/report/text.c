@@ -67,8 +67,12 @@ int text_print(const struct model *model, const struct report_style *style, FILE
 
 	if (find_rows(&text))
 		return -ENOMEM;
-	text_verdict(&text);
-	text_run(&text);
+	if (model->facts->scan.is_all) {
+		text_look(&text);
+	} else {
+		text_verdict(&text);
+		text_run(&text);
+	}
 	text_leaks(&text);
 	for (size_t i = 0; i < text_shown(&text); i++)
 		text_site(&text, i);

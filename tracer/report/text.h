@@ -55,6 +55,7 @@ void text_amount(const struct text *text, const struct text_amount *amount);
 size_t text_shown(const struct text *text);
 
 void text_verdict(const struct text *text);	/* the answer */
+void text_look(const struct text *text);		/* both, of one look without a trace */
 void text_run(const struct text *text);		/* what was traced, at what cost; the totals */
 void text_leaks(const struct text *text);	/* the sums by kinds */
 void text_site(const struct text *text, size_t i);	/* of rows */

@@ -144,8 +144,10 @@ void text_before(const struct text *text)
 		sum.bytes += model->groups[i].bytes;
 		sum.blocks += model->groups[i].blocks;
 	}
-	fprintf(text->out, "\n%s: %s bytes in %s; nobody saw where they were allocated\n",
+	fprintf(text->out, "\n%s: %s bytes in %s%s\n",
+		model->facts->scan.is_all ? "BLOCKS" :
 		model->facts->launched ? "NOT SEEN" : "FROM BEFORE THE ATTACH",
-		units_number(sum.bytes).text, units_count(sum.blocks, "block").text);
+		units_number(sum.bytes).text, units_count(sum.blocks, "block").text,
+		model->facts->scan.is_all ? "" : "; nobody saw where they were allocated");
 	put_groups(text);
 }

@@ -22,7 +22,8 @@ static bool has_before(const struct model *model)
 static void put_row(const struct text *text, const char *words, enum site_kind kind, bool before)
 {
 	fprintf(text->out, "  %17s:", words);
-	put_sum(text, &text->model->seen[kind]);
+	if (!text->model->facts->scan.is_all)
+		put_sum(text, &text->model->seen[kind]);
 	if (before)
 		put_sum(text, &text->model->before[kind]);
 	putc('\n', text->out);
@@ -34,7 +35,9 @@ static void put_head(const struct text *text, bool before)
 							 : "allocated since the attach";
 
 	fputs("\nLEAK SUMMARY:", text->out);
-	if (before)
+	if (text->model->facts->scan.is_all)
+		fputs("  usable sizes", text->out);
+	else if (before)
 		fprintf(text->out, "%33s%s%39s", since, "",
 			text->model->facts->launched ? "not seen (usable sizes)"
 						     : "from before it (usable sizes)");
@@ -67,7 +70,7 @@ static void put_why_not(const struct text *text)
 void text_leaks(const struct text *text)
 {
 	const struct model *model = text->model;
-	bool before = has_before(model);
+	bool before = model->facts->scan.is_all || has_before(model);
 
 	if (!model->facts->scan.done) {
 		put_why_not(text);

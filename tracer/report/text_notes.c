@@ -84,6 +84,9 @@ static void put_next(const struct text *text)
 		put_next_wrong(text);
 		start = "      ";
 	}
+	if (text->model->facts->scan.is_all)
+		fprintf(text->out, "%sA trace tells where such blocks are allocated:"
+			" memtrace -p %d -d 60\n", start, (int)text->model->facts->pid);
 	if (!text->nr_rows)
 		return;
 	fprintf(text->out, "%sThe line is where a block was allocated; look after it for the"
