@@ -20,6 +20,8 @@
 #define ASK_AGAIN_NS 20000000
 #define GIVE_UP_NS 10000000000
 #define ARM_TRIES 20
+#define QUIET_NS 100000000
+#define QUIET_ONLY_NS 1000000000
 #define LEAVE_NS 15000000000
 #define ORPHANS_MOST 8
 #define LEAVE_WAIT_MOST_MS 128
@@ -173,11 +175,31 @@ static bool take_out_patches(struct trace *trace, struct run *run)
 	return !run->probe || !run->probe->jump || leave(trace, run, run->probe->jump);
 }
 
+/* The heap is looked at while nobody changes it, if such a moment can be had; while one waits for it,
+ * calls are still seen. */
+static void await_quiet(struct trace *trace, struct run *run)
+{
+	uint64_t limit_ns = trace->options->scan ? QUIET_ONLY_NS : QUIET_NS;
+	uint64_t began_ns = clock_ns();
+	unsigned execs = run->facts.execs;
+	int error = 0;
+
+	while (!error && clock_ns() - began_ns < limit_ns && run_scan_should_wait(run)) {
+		error = let_run(trace, run, 1);
+		run->facts.detach_pause_ns -= 1000000; /* that was none */
+		if (run->process->ended || run->facts.execs != execs || is_in_a_hurry())
+			return;
+	}
+}
+
 /* A thread that waits for its vfork child cannot stop before that execs; it runs no code of
  * ours, and is let go when it stops. */
 static void restore(struct trace *trace, struct run *run)
 {
-	(void)take_out_patches(trace, run);
+	if (!is_in_a_hurry())
+		await_quiet(trace, run);
+	if (!run->process->ended)
+		(void)take_out_patches(trace, run);
 	if (!run->process->ended && !is_in_a_hurry())
 		run_take_scan(run);
 	process_detach(&trace->targets, run->process);

@@ -42,6 +42,7 @@ void leakcheck_deinit(struct leakcheck *check)
 	if (check->has_scan)
 		scan_release(&check->scan);
 	snapshot_release(&check->snapshot);
+	quiet_release(&check->quiet);
 }
 
 static bool is_wanted(const struct leakcheck *check)
@@ -61,6 +62,13 @@ void leakcheck_prepare(struct leakcheck *check, const struct process *process,
 	error = snapshot_prepare(&check->snapshot, &process->memory, &ours);
 	if (error)
 		give_up(check, words_of(error));
+	else
+		quiet_find(&check->quiet, &process->memory, &check->snapshot.capture.maps);
+}
+
+bool leakcheck_should_wait(const struct leakcheck *check, const struct process *process)
+{
+	return check->snapshot.prepared && !quiet_is_so(&check->quiet, &process->memory);
 }
 
 static int add_thread(struct leakcheck *check, const struct thread *thread)
@@ -144,6 +152,7 @@ void leakcheck_thread_exits(struct leakcheck *check, const struct thread *thread
 void leakcheck_forget(struct leakcheck *check)
 {
 	snapshot_release(&check->snapshot);
+	quiet_release(&check->quiet);
 	leakcheck_init(check, check->options, check->facts);
 }
 

@@ -17,11 +17,13 @@
 #include "options.h"
 #include "probe/probe.h"
 #include "report/run_facts.h"
+#include "scan/quiet.h"
 #include "scan/scan.h"
 
 struct leakcheck {
 	const struct options *options;
 	struct snapshot snapshot;
+	struct quiet quiet;
 	struct scan scan;
 	const struct ledger *ledger;
 	struct run_scan *facts;
@@ -38,6 +40,8 @@ void leakcheck_deinit(struct leakcheck *check);
 
 void leakcheck_prepare(struct leakcheck *check, const struct process *process,
 		       const struct probe *probe);
+/* It stands: whether the copy should wait, since a thread is at work in the heap. */
+bool leakcheck_should_wait(const struct leakcheck *check, const struct process *process);
 void leakcheck_take(struct leakcheck *check, const struct process *process);
 
 /* It is in its last stop. */

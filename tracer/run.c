@@ -436,6 +436,11 @@ void run_prepare_scan(struct run *run)
 		leakcheck_prepare(&run->leakcheck, run->process, run->probe);
 }
 
+bool run_scan_should_wait(const struct run *run)
+{
+	return can_be_scanned(run) && leakcheck_should_wait(&run->leakcheck, run->process);
+}
+
 void run_take_scan(struct run *run)
 {
 	if (can_be_scanned(run))

@@ -97,6 +97,8 @@ void run_note_memory(struct run *run);
  * ours is in it any more and it stands. */
 void run_prepare_scan(struct run *run);
 void run_take_scan(struct run *run);
+/* Between the two, where it stands: better somewhat later. */
+bool run_scan_should_wait(const struct run *run);
 /* In the last stop of a thread. */
 void run_thread_exits(struct run *run, const struct thread *thread);
 

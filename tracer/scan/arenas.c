@@ -110,6 +110,18 @@ static int walk_all(struct walk *walk)
 	return error;
 }
 
+int arenas_find(const struct arenas_input *input, struct arenas *out)
+{
+	struct walk walk = { .input = input, .out = out };
+	int error;
+
+	*out = (struct arenas){ 0 };
+	error = arena_find(&walk);
+	if (error)
+		arenas_release(out);
+	return error;
+}
+
 int arenas_walk(const struct arenas_input *input, struct arenas *out)
 {
 	struct walk walk = { .input = input, .out = out };

@@ -72,6 +72,13 @@ struct arenas {
 	taddr_t incomplete_at;
 };
 
+/* Adds where the C library's data may be: most likely in a file of its name, else, of a static program
+ * or a library that was renamed, in any.  0 or -ENOMEM; the items are the caller's. */
+int arenas_data(struct spans *spans, const struct maps *maps);
+
+/* The arenas alone, without what is in them.  0 or -ENOMEM, likewise. */
+int arenas_find(const struct arenas_input *input, struct arenas *out);
+
 /* 0 or -ENOMEM: nothing is left to release. */
 int arenas_walk(const struct arenas_input *input, struct arenas *out);
 void arenas_release(struct arenas *arenas);

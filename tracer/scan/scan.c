@@ -11,50 +11,6 @@
 #include "../heap/pages.h"
 #include "collect.h"
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static bool is_libc(const struct mapping *mapping)
-{
-	return !strncmp(base_name(mapping->path), "libc.", 5) ||
-	       !strncmp(base_name(mapping->path), "libc-", 5);
-}
-
-static bool is_data(const struct mapping *mapping)
-{
-	return mapping->inode && mapping->readable && mapping->writable && !mapping->shared;
-}
-
-/* With the .bss behind it, which the kernel maps without a file. */
-static int add_data(struct spans *spans, const struct maps *maps, size_t i)
-{
-	taddr_t start = maps->items[i].start, end = maps->items[i].end;
-
-	if (i + 1 < maps->nr && maps->items[i + 1].start == end && !*maps->items[i + 1].path)
-		end = maps->items[i + 1].end;
-	if (ARRAY_GROW(spans))
-		return -ENOMEM;
-	spans->items[spans->nr++] = (struct span){ start, end };
-	return 0;
-}
-
-/* Where the C library's data may be: most likely in a file of its name, else, of a static program or
- * a library that was renamed, in any. */
-static int find_data(struct spans *spans, const struct maps *maps)
-{
-	int error = 0;
-
-	for (unsigned round = 0; round < 2; round++)
-		for (size_t i = 0; i < maps->nr && !error; i++)
-			if (is_data(&maps->items[i]) && is_libc(&maps->items[i]) == !round)
-				error = add_data(spans, maps, i);
-	return error;
-}
-
 static taddr_t *thread_pointers(const struct snapshot *snapshot)
 {
 	taddr_t *pointers = calloc(snapshot->threads.nr + 1, sizeof(*pointers));
@@ -69,7 +25,7 @@ static int walk_heap(struct scan *scan)
 	const struct snapshot *snapshot = scan->snapshot;
 	taddr_t *pointers = thread_pointers(snapshot);
 	struct spans data = { 0 };
-	int error = pointers ? find_data(&data, &snapshot->capture.maps) : -ENOMEM;
+	int error = pointers ? arenas_data(&data, &snapshot->capture.maps) : -ENOMEM;
 
 	if (!error) {
 		const struct arenas_input input = {

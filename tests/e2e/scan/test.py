@@ -69,6 +69,24 @@ def test_again_and_again():
             equal(look(target.pid).json["leak_summary"], first, "another look")
 
 
+def test_busy_heap():
+    """A moment is looked for at which no thread is at work in it; seldom there is none."""
+    target = Target(build("busy.c", "-pthread"))
+    target.expect("ready")
+    walked = 0
+    with unharmed(target.pid):
+        for _ in range(10):
+            report = look(target.pid)
+            if report.json["verdict"] == "incomplete":
+                equal(report.json["scan"]["walk_stopped"], "a thread was at work in it", "why")
+                continue
+            walked += 1
+            equal((report.json["verdict"], report.json["leak_summary"]["before_attach"]["definite"]["blocks"]),
+                  ("leak", 1), "what is lost")
+    target.finish()
+    assert walked >= 5, f"{walked} of 10 looks"
+
+
 def test_status():
     with Kinds() as target:
         report = look(target.pid, "--error-exitcode=7")
@@ -107,6 +125,6 @@ def test_what_makes_no_sense():
     equal(report.status, 125, "exit status")
 
 
-for test in (test_what_is_lost, test_nothing_lost, test_again_and_again, test_status,
+for test in (test_what_is_lost, test_nothing_lost, test_again_and_again, test_busy_heap, test_status,
              test_another_allocator, test_what_makes_no_sense):
     test.engines = ("auto",)
