@@ -110,6 +110,7 @@ int variables_prepare(struct module *module)
 	modules_allow_download(true);
 	variables->dwarf = dwfl_module_getdwarf(module->dwfl, &variables->bias);
 	modules_allow_download(false);
+	module->lacks_debug_info |= !variables->dwarf;
 	ret = symbol_index_create(module, SYMBOLS_OF_DATA, &variables->symbols);
 	if (!ret && variables->dwarf)
 		ret = add_units(variables);

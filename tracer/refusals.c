@@ -27,6 +27,7 @@
 
 #define NAME_BYTES 80
 #define LAST_NS 10000000000	/* to leave a busy target may take seconds */
+#define EXEC_NS 100000000
 
 /* As ps has it, for a line of ours. */
 static const char *name_of(pid_t pid, char *buffer)
@@ -136,6 +137,18 @@ bool refusals_tracer_leaves(pid_t pid)
 	return !lasting_tracer(pid);
 }
 
+/* While a thread's exec replaces all the others, there may seem to be none; 0: it has ended. */
+static pid_t any_thread(pid_t pid)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	uint64_t began_ns = clock_ns();
+	pid_t tid;
+
+	while (!(tid = procfs_live_thread(pid)) && clock_ns() - began_ns < EXEC_NS)
+		nanosleep(&pause, NULL);
+	return tid;
+}
+
 /* Nobody can hold who holds him. */
 static bool traces_us(pid_t pid)
 {
@@ -182,7 +195,7 @@ static int check_permission(pid_t pid, pid_t tid)
 int refusals_check_process(pid_t pid)
 {
 	char name[NAME_BYTES], shown[NAME_BYTES + 32];
-	pid_t tid = procfs_live_thread(pid), tracer;
+	pid_t tid = any_thread(pid), tracer;
 	enum program_kind kind;
 
 	name_of(pid, name);

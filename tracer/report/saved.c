@@ -295,10 +295,14 @@ static void read_arena(struct reader *reader, const json_t *arena, struct arena 
 
 static void read_heap_walked(struct reader *reader, const json_t *heap)
 {
-	const json_t *list = json_is_null(heap) ? NULL : reader_array(reader, heap, "arenas");
-	size_t nr = json_array_size(list);
-	struct arena *arenas = reader_room(reader, nr, sizeof(*arenas));
+	const json_t *list;
+	struct arena *arenas;
+	size_t nr;
 
+	reader_go_to(reader, "scan.heap.");
+	list = reader_array(reader, heap, "arenas");
+	nr = json_array_size(list);
+	arenas = reader_room(reader, nr, sizeof(*arenas));
 	if (!list || reader->error)
 		return;
 	for (size_t i = 0; i < nr && !reader->error; i++) {
@@ -335,7 +339,8 @@ static void read_scan(struct reader *reader)
 	if (reader->saved->facts.scan.is_wanted && !reader->saved->facts.scan.done &&
 	    !reader->saved->facts.scan.why_not)
 		reader_fail(reader, "why_not", "a reason is needed where it is not done");
-	read_heap_walked(reader, json_object_get(scan, "heap"));
+	if (!json_is_null(json_object_get(scan, "heap")))
+		read_heap_walked(reader, reader_object(reader, scan, "heap"));
 }
 
 /* --- modules --- */
